@@ -1,0 +1,13 @@
+"""Settings for every test session: the stored outputs of the notebooks were made with the same ones."""
+
+import os
+
+from hypothesis import settings
+
+from tools.execute import ENVIRONMENT
+
+# PYTEST_CURRENT_TEST is left out: pytest sets it itself.
+os.environ.update({name: value for name, value in ENVIRONMENT.items() if name != "PYTEST_CURRENT_TEST"})
+
+settings.register_profile("course", deadline=None, max_examples=50)
+settings.load_profile("course")

@@ -1,0 +1,132 @@
+"""The command line: ``srutils evaluate | models | simulate | fetch`` (and ``python -m srutils``).
+
+Exit status: 0 on success, 2 on bad usage or input, with one line on stderr that says what came and what was expected.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Seed = Annotated[int, typer.Option(help="Which lenses are drawn: the same seed gives the same bytes.")]
+
+
+@app.callback()
+def about() -> None:
+    """Image super-resolution on photographs and strong gravitational lenses."""
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="An upscaler's name (see `srutils models`) or the path of a .onnx file.")],
+    data: Annotated[str, typer.Option(help="deeplense, telescope, or a folder of HR images.")],
+    scale: Annotated[int | None, typer.Option(help="How many times larger. A trained model knows its own.")] = None,
+    n: Annotated[int | None, typer.Option(help="Number of lenses (300), or of photographs (all).")] = None,
+    seed: Seed = 0,
+    protocol: Annotated[str | None, typer.Option(help="Photographs: luma or rgb8; each kind of model has its own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score an upscaler on test images, beside bicubic on the same images."""
+    from .scoreboard import evaluate as run
+
+    result = run(model, data, scale, n=n, seed=seed, protocol=protocol)
+    if as_json:
+        print(json.dumps(_strict(result)))
+        return
+    print(f"{result['n']} images of {result['data']}, x{result['scale']}")
+    print(f"{'':24}{'PSNR [dB]':>16}{'SSIM':>18}{'MSE':>11}")
+    for name, row in ((result["model"], result), (result["bicubic"]["method"], result["bicubic"])):
+        psnr, ssim = f"{row['psnr']:.2f} ± {row['psnr_std']:.2f}", f"{row['ssim']:.4f} ± {row['ssim_std']:.4f}"
+        print(f"{name:24}{psnr:>16}{ssim:>18}{row['mse']:>11.2e}")
+
+
+def _strict(value):
+    """Infinity (the PSNR of equal images) and NaN as None: JSON has no numbers for them."""
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List what can enlarge an image."""
+    from .upscale import CLASSICAL, DECONVOLVERS, model_cards
+
+    cards = model_cards()
+    if as_json:
+        classical = [{"name": name, "task": "upscale", "scale": None} for name in CLASSICAL]
+        print(json.dumps(classical + cards))
+        return
+    for name in CLASSICAL:
+        deconvolver = name in DECONVOLVERS
+        print(f"{name:28} {'x2, x4      deconvolution, telescope lenses' if deconvolver else 'any scale   interpolation, any image'}")
+    for card in cards:
+        print(f"{card['name']:28} x{card['scale']}          trained network, {card['channels']}")
+
+
+@app.command()
+def simulate(
+    n: Annotated[int, typer.Option(help="Number of lenses.")],
+    out: Annotated[Path, typer.Option(help="Folder to make; it must not hold anything yet.")],
+    track: Annotated[str, typer.Option(help="telescope or deeplense.")] = "telescope",
+    classes: Annotated[str | None, typer.Option(help="Comma-separated: no_substructure,subhalo,vortex.")] = None,
+    scale: Annotated[int, typer.Option(help="2 or 4 (deeplense: 2).")] = 2,
+    seed: Seed = 0,
+) -> None:
+    """Simulate strong lenses, in the layout of the DeepLense files: HR/sampleN.npy, LR/sampleN.npy, and the truth."""
+    from .tracks import save_pairs
+    from .tracks import simulate as run
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):  # said before the work, not after it
+        raise FileExistsError(f"{out} exists already; expected a new or an empty folder")
+    names = [name.strip() for name in classes.split(",")] if classes else None
+    save_pairs(run(track, n, scale=scale, classes=names, seed=seed, progress=True), out)
+    print(f"{n} lenses in {out}")
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[str | None, typer.Argument(help="Its name; without one, the list.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder that gets the data set's own folder.")] = None,
+) -> None:
+    """Download a public data set: resumed where it broke off, checked by hash."""
+    from .download import DATASETS, fetch_dataset
+
+    if dataset is None:
+        for entry in DATASETS.values():
+            print(f"{entry.name:16} {entry.licence}")
+        return
+    print(fetch_dataset(dataset, out))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = app(arguments or ["--help"], prog_name="srutils", standalone_mode=False)
+        sys.stdout.flush()
+    except (ValueError, OSError, ImportError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader, `head` say, has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        status = _complain(error)
+    except (KeyboardInterrupt, typer.Abort):  # some versions of Typer turn the first into the second
+        status = 130
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # not one of the parser's own: a bug, and it should look like one
+            raise
+        status = _complain(error.format_message())
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(error) -> int:
+    print("srutils:", " ".join(str(error).split()), file=sys.stderr)
+    return 2

@@ -1,0 +1,155 @@
+"""A trained network as two files: ``NAME.onnx`` and its card ``NAME.json``, checked before they take their place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+
+def save_model(
+    name: str, folder: Path, export: Callable[[Path], None], reference: Callable[[np.ndarray], np.ndarray], card: dict
+) -> dict:
+    """Export a network, compare it with the original on random sizes, and write it with its card.
+
+    Parameters
+    ----------
+    name : str
+    folder : Path
+    export : callable
+        Writes an ONNX file with one input and one output, NHWC, to the path it is given.
+    reference : callable
+        The network in its own framework: (N, h, w, C) float32 to (N, H, W, C).
+    card : dict
+        What the run knows: task, scale, channels, input, data, steps, seed, metrics, ...
+
+    Returns
+    -------
+    dict
+        The card as written, with name, parameters, receptive_field, onnx_max_difference, sha256, hardware and commit.
+
+    Raises
+    ------
+    ValueError
+        If ONNX Runtime's output differs from the original's by more than 1e-4.
+    """
+    import onnx
+
+    folder.mkdir(parents=True, exist_ok=True)
+    channels = 3 if card["channels"] == "rgb" else 1
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary:
+        aside = Path(temporary) / f"{name}.onnx"
+        export(aside)
+        model = _rename(onnx.load(str(aside)))
+        onnx.checker.check_model(model)
+        onnx.save(model, str(aside))
+        run = _runner(aside)
+        difference = _difference(run, reference, channels)
+        if difference > 1e-4:
+            raise ValueError(f"{name}: ONNX Runtime differs from the original by {difference:.1e}; expected below 1e-4")
+        card = {
+            "name": name,
+            **card,
+            "parameters": sum(int(np.prod(w.dims)) for w in model.graph.initializer if len(w.dims) and w.data_type == 1),
+            "receptive_field": receptive_field(run, channels),
+            "onnx_max_difference": difference,
+            "hardware": hardware(),
+            "commit": _commit(),
+            "sha256": hashlib.sha256(aside.read_bytes()).hexdigest(),
+        }
+        text = aside.with_suffix(".json")
+        text.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(aside, folder / aside.name)
+        os.replace(text, folder / text.name)
+    return card
+
+
+def _rename(model):
+    """Name the input "lr", the output "sr" and the free axes batch, height and width, whatever the exporter chose."""
+    graph = model.graph
+    names = {graph.input[0].name: "lr", graph.output[0].name: "sr"}
+    for node in graph.node:
+        for fields in (node.input, node.output):
+            for i, old in enumerate(fields):
+                fields[i] = names.get(old, old)
+    for value, new, axes in (
+        (graph.input[0], "lr", ("batch", "height", "width")),
+        (graph.output[0], "sr", ("batch", "sr_height", "sr_width")),
+    ):
+        value.name = new
+        for dim, axis in zip(value.type.tensor_type.shape.dim, axes, strict=False):
+            dim.dim_param = axis
+    del graph.value_info[:]  # shapes of the exporter's trial input
+    return model
+
+
+def _runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda x: session.run(["sr"], {"lr": x})[0]
+
+
+def _difference(run, reference, channels: int) -> float:
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for n, height, width in ((1, 32, 32), (3, 17, 40), (2, 45, 24)):
+        x = rng.random((n, height, width, channels), dtype=np.float32)
+        worst = max(worst, float(np.abs(run(x) - np.asarray(reference(x), np.float32)).max()))
+    return worst
+
+
+def receptive_field(run: Callable[[np.ndarray], np.ndarray], channels: int, limit: int = 1024) -> int:
+    """Measure how far a network sees: the side, in input pixels, of the square that one output pixel depends on.
+
+    One input pixel is changed and the extent of what changes in the output is the answer, since a convolution's reach
+    is the same in both directions. The image grows until the change no longer fills it.
+    """
+    size = 64
+    while size <= limit:
+        x = np.random.default_rng(0).random((1, size, size, channels), dtype=np.float32)
+        before, middle = run(x), size // 2
+        changed = np.zeros((size, size), bool)
+        for value in (-8.0, 8.0):  # both signs: a ReLU may hide one of them
+            y = x.copy()
+            y[0, middle, middle] += np.float32(value)
+            difference = (run(y) != before)[0].any(-1)
+            grow = difference.shape[0] // size
+            changed |= difference.reshape(size, grow, size, grow).any((1, 3))
+        rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+        reach = max(middle - rows[0], rows[-1] - middle, middle - columns[0], columns[-1] - middle)
+        if reach < middle - 1:
+            return int(2 * reach + 1)
+        size *= 2
+    raise ValueError(f"the network sees further than {limit} pixels; tiles would show seams")
+
+
+def hardware() -> str:
+    """The processor or GPU that the run had, for a card."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"CPU, {os.cpu_count()} cores ({name})"
+
+
+def _commit() -> str | None:
+    try:
+        answer = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return None
+    return answer.stdout.strip() or None

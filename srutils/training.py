@@ -1,0 +1,220 @@
+"""What the training lessons share: a feed of augmented patches, a quiet progress line, checkpoints that resume exactly.
+
+The networks and the calls of ``fit`` stand in the lessons. Keras is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .pairs import dihedral
+
+
+class PatchFeed:
+    """Endless batches of randomly cut, flipped and turned patches, prepared ahead by a thread.
+
+    Batch ``k`` depends on ``seed`` and ``k`` alone, so that a run which resumes at step k sees the data it would have
+    seen. ``model.fit(iter(feed), ...)`` trains on it.
+
+    Parameters
+    ----------
+    inputs : sequence of ndarray (h, w, C), float32
+        What the network sees: LR images, or their enlargement.
+    targets : sequence of ndarray (h * grow, w * grow, C), float32
+        What it should make of them; ``grow`` is one whole number for all images.
+    patch : int
+        Side of a patch, in pixels of ``inputs``.
+    batch : int
+    seed : int
+    start : int
+        Number of the first batch.
+    ahead : int
+        Batches kept ready.
+
+    Attributes
+    ----------
+    waited : float
+        Seconds in which a batch was asked for and none was ready: what the network lost to the feed.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[np.ndarray],
+        targets: Sequence[np.ndarray],
+        patch: int,
+        batch: int,
+        *,
+        seed: int = 0,
+        start: int = 0,
+        ahead: int = 8,
+    ):
+        if len(inputs) != len(targets) or not len(inputs):
+            raise ValueError(f"{len(inputs)} inputs and {len(targets)} targets; expected the same number, not 0")
+        grow = {t.shape[axis] / i.shape[axis] for i, t in zip(inputs, targets, strict=True) for axis in (0, 1)}
+        if len(grow) != 1 or not grow.copy().pop().is_integer():
+            raise ValueError("targets must be one whole number of times as large as inputs, the same for all images")
+        smallest = min(min(image.shape[:2]) for image in inputs)
+        if not 0 < patch <= smallest:
+            raise ValueError(f"patch is {patch}; expected 1 to {smallest}, the shortest side of the inputs")
+        self.inputs, self.targets, self.grow = inputs, targets, int(grow.pop())
+        self.patch, self.size, self.seed, self.waited = patch, batch, seed, 0.0
+        # A large image holds more to learn from than a small one: draw it in proportion to its number of patches.
+        places = np.array([(i.shape[0] - patch + 1) * (i.shape[1] - patch + 1) for i in inputs], float)
+        self._share = np.cumsum(places / places.sum())
+        self._next, self._ready = start, queue.Queue(ahead)
+        self._stop = threading.Event()
+
+    def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Batch number ``k``: inputs (batch, patch, patch, C) and targets, ``grow`` times as large."""
+        rng = np.random.default_rng([self.seed, k])
+        which = np.minimum(np.searchsorted(self._share, rng.random(self.size)), len(self.inputs) - 1)
+        p, g = self.patch, self.grow
+        x = np.empty((self.size, p, p, self.inputs[0].shape[-1]), np.float32)
+        y = np.empty((self.size, p * g, p * g, self.targets[0].shape[-1]), np.float32)
+        for j, i in enumerate(which):
+            height, width = self.inputs[i].shape[:2]
+            top, left, turn = rng.integers(height - p + 1), rng.integers(width - p + 1), rng.integers(8)
+            x[j] = dihedral(self.inputs[i][top : top + p, left : left + p], turn)
+            y[j] = dihedral(self.targets[i][top * g : (top + p) * g, left * g : (left + p) * g], turn)
+        return x, y
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """A generator, which is what ``model.fit(iter(feed), ...)`` wants."""
+        thread = threading.Thread(target=self._work, daemon=True)
+        thread.start()
+        try:
+            while True:
+                before = time.perf_counter()
+                item = self._ready.get()
+                self.waited += time.perf_counter() - before
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self._stop.set()
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                item = self.batch(self._next)
+            except Exception as error:  # an error here belongs to whoever asks for the batch
+                item = error
+            self._next += 1
+            while not self._stop.is_set():
+                try:
+                    self._ready.put(item, timeout=0.2)
+                    break
+                except queue.Full:
+                    continue
+
+
+def resume(folder: Path, build: Callable[[], object], steps: int):
+    """Load the last checkpoint of a run, or start a new one.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `checkpoint` wrote.
+    build : callable
+        Returns a compiled Keras model; called when there is no checkpoint.
+    steps : int
+        Steps an epoch.
+
+    Returns
+    -------
+    model : keras.Model
+    done : int
+        Epochs already trained: give it to ``fit`` as ``initial_epoch``, and ``done * steps`` to the feed as ``start``.
+    """
+    import keras
+
+    if not (folder / "last.keras").is_file():
+        return build(), 0
+    model = keras.models.load_model(folder / "last.keras", custom_objects={"psnr": psnr})
+    return model, int(model.optimizer.iterations) // steps
+
+
+def psnr(y_true, y_pred):
+    """PSNR of each image of a batch in dB (peak 1), as a Keras metric; Keras then averages over images."""
+    from keras import ops
+
+    error = ops.mean(ops.square(ops.cast(y_true, "float32") - ops.cast(y_pred, "float32")), axis=(1, 2, 3))
+    return -10 * ops.log10(ops.maximum(error, 1e-12))
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """What `checkpoint` recorded, one dict an epoch."""
+    path = folder / "history.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def checkpoint(folder: Path):
+    """Make a Keras callback that saves model, optimiser and history after every epoch.
+
+    The model is written aside and renamed, so a kill leaves the last whole one. Where the kill comes between the two
+    files, the history is one epoch ahead; the resumed run writes that epoch anew.
+    """
+    import keras
+
+    class Checkpoint(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            folder.mkdir(parents=True, exist_ok=True)
+            rows = [*history(folder)[:epoch], {key: float(value) for key, value in (logs or {}).items()}]
+            (folder / "next.json").write_text(json.dumps(rows), encoding="utf-8")
+            self.model.save(folder / "next.keras")
+            os.replace(folder / "next.json", folder / "history.json")
+            os.replace(folder / "next.keras", folder / "last.keras")
+
+    return Checkpoint()
+
+
+def progress(steps: int, batch: int):
+    """Make a Keras callback that keeps one line up to date: epoch, bar, loss, validation, images a second.
+
+    In a notebook the line is rewritten in place; in a script a line is printed every epoch. Use it with ``verbose=0``.
+    """
+    import keras
+
+    class Progress(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.handle, self.shown, self.values = _display_line(), 0.0, {}
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch, self.began = epoch, time.perf_counter()
+
+        def on_train_batch_end(self, step, logs=None):
+            if self.handle and time.perf_counter() - self.shown > 0.5:
+                self._show((self.epoch * steps + step + 1) / (self.params["epochs"] * steps))
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.values = {**(logs or {}), "images/s": steps * batch / (time.perf_counter() - self.began)}
+            self._show((epoch + 1) / self.params["epochs"])
+
+        def _show(self, share):
+            self.shown = time.perf_counter()
+            figures = "  ".join(f"{key} {value:.4g}" for key, value in self.values.items())
+            line = f"epoch {self.epoch + 1}/{self.params['epochs']}  {'█' * round(20 * share):░<20}  {figures}"
+            if self.handle:
+                self.handle.update({"text/plain": line}, raw=True)
+            else:
+                print(line, flush=True)
+
+    return Progress()
+
+
+def _display_line():
+    """A line of notebook output that can be rewritten, or None outside a notebook."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        return None
+    return display({"text/plain": ""}, raw=True, display_id=True)

@@ -1,0 +1,167 @@
+"""srutils.course: preset, folders, seeds, device, banner."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from srutils import course
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch):
+    names = ("SR_PRESET", "SR_DATA", "SR_CACHE", "COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("BINDER_SERVICE_HOST", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [(None, "quick"), ("", "quick"), ("quick", "quick"), ("full", "full")]
+)
+def test_preset_and_pick(monkeypatch, value, wanted):
+    if value is not None:
+        monkeypatch.setenv("SR_PRESET", value)
+    assert course.preset() == wanted
+    assert course.pick(1, 2) == {"quick": 1, "full": 2}[wanted]
+
+
+def test_unknown_preset(monkeypatch):
+    monkeypatch.setenv("SR_PRESET", "fast")
+    with pytest.raises(ValueError, match="SR_PRESET must be 'quick' or 'full', got 'fast'"):
+        course.pick(1, 2)
+
+
+def test_data_dir(monkeypatch, tmp_path):
+    assert course.data_dir() is None
+    monkeypatch.setenv("SR_DATA", str(tmp_path))
+    assert course.data_dir() == tmp_path
+    monkeypatch.setenv("SR_DATA", str(tmp_path / "absent"))
+    with pytest.raises(FileNotFoundError, match="SR_DATA must name an existing folder"):
+        course.data_dir()
+
+
+def test_cache_dir_of_the_checkout():
+    root = Path(__file__).resolve().parents[1]
+    assert course.checkout() == root
+    assert course.cache_dir() == root / "data" / "cache"
+    assert course.models_dir() == root / "data" / "models"
+
+
+def test_cache_dir_is_made(monkeypatch, tmp_path):
+    monkeypatch.setenv("SR_CACHE", str(tmp_path / "a" / "b"))
+    assert course.cache_dir().is_dir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SR_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OSError, match="cannot create the cache folder"):
+        course.cache_dir()
+
+
+def test_cache_dir_outside_a_checkout(monkeypatch, tmp_path):
+    import pooch
+
+    monkeypatch.setattr(course, "checkout", lambda: None)
+    monkeypatch.setattr(pooch, "os_cache", lambda name: str(tmp_path / name))
+    assert course.cache_dir() == tmp_path / "srutils"
+    assert course.models_dir() == tmp_path / "srutils" / "models"
+
+
+def test_find_data_prefers_the_users_folder(monkeypatch, tmp_path):
+    users, cache = tmp_path / "users", tmp_path / "cache"
+    monkeypatch.setenv("SR_CACHE", str(cache))
+    (cache / "Set5").mkdir(parents=True)
+    assert course.find_data("Set5") == cache / "Set5"
+    (users / "Set5").mkdir(parents=True)
+    monkeypatch.setenv("SR_DATA", str(users))
+    assert course.find_data("Set5") == users / "Set5"
+    assert course.find_data("absent") is None
+
+
+@pytest.mark.parametrize("name", ["", "../other", str(Path("/").absolute())])
+def test_find_data_refuses(name):
+    with pytest.raises(ValueError, match="relative path"):
+        course.find_data(name)
+
+
+def test_seeds_repeat():
+    def draw():
+        return random.random(), np.random.rand()  # noqa: NPY002  (the global state is what is seeded)
+
+    course.seed_everything(5)
+    first = draw()
+    course.seed_everything(6)
+    assert draw() != first
+    course.seed_everything(np.int64(5))
+    assert draw() == first
+
+
+def test_seeds_reach_the_imported_frameworks(monkeypatch):
+    seeds = {}
+    fakes = {
+        "torch": SimpleNamespace(manual_seed=lambda s: seeds.update(torch=s)),
+        "tensorflow": SimpleNamespace(random=SimpleNamespace(set_seed=lambda s: seeds.update(tf=s))),
+        "keras": SimpleNamespace(utils=SimpleNamespace(set_random_seed=lambda s: seeds.update(keras=s))),
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setitem(sys.modules, name, fake)
+    course.seed_everything(3)
+    assert seeds == {"torch": 3, "tf": 3, "keras": 3}
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", True, None])
+def test_bad_seed(seed):
+    with pytest.raises(ValueError, match="seed must be an integer"):
+        course.seed_everything(seed)
+
+
+@pytest.mark.parametrize(("cuda", "mps", "wanted"), [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")])
+def test_device(monkeypatch, cuda, mps, wanted):
+    fake = SimpleNamespace(
+        cuda=SimpleNamespace(is_available=lambda: bool(cuda)),
+        backends=SimpleNamespace(mps=SimpleNamespace(is_available=lambda: bool(mps))),
+    )
+    monkeypatch.setitem(sys.modules, "torch", fake)
+    assert course.device() == wanted
+
+
+def test_device_without_torch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert course.device() == "cpu"
+
+
+def test_banner(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("SR_DATA", str(tmp_path))
+    course.banner("numpy", "no-such-package")
+    text = capsys.readouterr().out
+    assert f"numpy {np.__version__}" in text and "no-such-package not installed" in text
+    assert "preset:   quick" in text and "data/cache" in text
+    assert str(tmp_path) not in text and tmp_path.name in text  # outputs are stored: no home folders in them
+
+
+@pytest.mark.parametrize(
+    ("variable", "preset", "gpu", "said"),
+    [
+        ("COLAB_RELEASE_TAG", "full", None, "Change runtime type"),
+        ("KAGGLE_KERNEL_RUN_TYPE", "full", None, "Accelerator"),
+        ("COLAB_RELEASE_TAG", "quick", None, None),
+        ("COLAB_RELEASE_TAG", "full", "Tesla T4", None),
+        (None, "full", None, None),
+    ],
+)
+def test_advice_only_where_it_helps(monkeypatch, variable, preset, gpu, said):
+    monkeypatch.setattr(course, "accelerator", lambda: gpu)
+    monkeypatch.setenv("SR_PRESET", preset)
+    if variable:
+        monkeypatch.setenv(variable, "x")
+    advice = course.gpu_advice()
+    assert advice is None if said is None else said in advice
+
+
+def test_import_is_light():
+    code = "import sys, srutils.course; print(sorted({'torch', 'tensorflow', 'pooch'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

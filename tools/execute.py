@@ -1,0 +1,145 @@
+"""Run a notebook the way nbval will run it, and clean what running leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.project import write_aside
+
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LANGUAGE = {
+    "name": "python",
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "pygments_lexer": "ipython3",
+}
+CELL_METADATA = ("tags", "jupyter")  # what a script can carry; anything else would be lost on the way back
+TIMEOUT = 600  # seconds a cell; the same limit as nbval's in pyproject.toml
+
+# Under pytest a kernel does not capture what C++ code writes to descriptor 2, and the quick preset is what
+# the stored outputs show: the same two things must hold when the outputs are made.
+ENVIRONMENT = {"PYTEST_CURRENT_TEST": "notebook", "TF_CPP_MIN_LOG_LEVEL": "3", "SR_PRESET": "quick"}
+
+
+class CellFailed(Exception):
+    """A cell raised an error; ``str()`` says which notebook, which cell and which error."""
+
+
+def quick_environment() -> dict[str, str]:
+    """Return this process's environment with the settings under which outputs are stored."""
+    return {**os.environ, **ENVIRONMENT}
+
+
+def kernel_manager():
+    """Return a manager that starts this very Python, whatever kernels the user has registered."""
+    import ipykernel.kernelspec
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    class ThisPython(KernelSpecManager):
+        def get_kernel_spec(self, kernel_name):
+            resources = ipykernel.kernelspec.RESOURCES
+            return self.kernel_spec_class(resource_dir=resources, **ipykernel.kernelspec.get_kernel_dict())
+
+    return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
+
+
+def execute(nb, folder: Path, name: str, on_cell: Callable[[], None] | None = None) -> None:
+    """Run every cell of a notebook in place.
+
+    Parameters
+    ----------
+    nb : nbformat.NotebookNode
+        Its outputs and execution counts are replaced.
+    folder : Path
+        The kernel's working folder.
+    name : str
+        What to call the notebook in a message.
+    on_cell : callable, optional
+        Called at the start of each cell, text cells included, for a progress bar.
+
+    Raises
+    ------
+    CellFailed
+        If a cell raises, takes longer than `TIMEOUT` seconds or takes the kernel down.
+    """
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
+
+    position = {"cell": 0}
+
+    def started(cell, cell_index):
+        position["cell"] = cell_index
+        if on_cell is not None:
+            on_cell()
+
+    client = NotebookClient(
+        nb,
+        km=kernel_manager(),
+        timeout=TIMEOUT,
+        record_timing=False,
+        on_cell_start=started,
+    )
+    client.skip_cells_with_tag = ""  # nbval knows no such tag: nothing may be skipped here either
+    try:
+        client.execute(cwd=str(folder), env=quick_environment(), cleanup_kc=True)
+    except CellExecutionError as error:
+        what = f"{error.ename}: {error.evalue}"
+        raise CellFailed(failure(nb, name, position["cell"], what)) from error
+    except (CellControlSignal, DeadKernelError) as error:
+        what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        raise CellFailed(failure(nb, name, position["cell"], what)) from error
+    clean(nb)
+
+
+def failure(nb, name: str, index: int, what: str) -> str:
+    """Say in a few lines where a notebook failed: the number of the code cell, and the cell's start."""
+    number = sum(cell.cell_type == "code" for cell in nb.cells[: index + 1])
+    source = nb.cells[index].source.strip().splitlines()
+    what = re.sub(r"\x1b\[[0-9;]*m", "", what)
+    return f"{name}: code cell {number} failed, which begins with\n    {source[0] if source else ''}\n{what}"
+
+
+def clean(nb) -> None:
+    """Remove what differs from run to run or machine to machine: timings, widget states, versions, ids."""
+    nb.metadata = {"kernelspec": dict(KERNELSPEC), "language_info": dict(LANGUAGE)}
+    for cell in nb.cells:
+        cell.metadata = {key: cell.metadata[key] for key in CELL_METADATA if cell.metadata.get(key)}
+        for output in cell.get("outputs", []):
+            if output.output_type in ("display_data", "execute_result"):
+                output.data.pop("application/vnd.jupyter.widget-view+json", None)
+        if cell.cell_type == "code":
+            cell.outputs = merge_streams(cell.outputs)
+
+
+def merge_streams(outputs: list) -> list:
+    """Join pieces of the same stream that follow each other: how they were split depends on timing."""
+    merged: list = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if (
+            last is not None
+            and last.output_type == output.output_type == "stream"
+            and last.name == output.name
+        ):
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def notebook_text(nb) -> str:
+    """Return the text of a valid notebook file; raise nbformat's ValidationError if it is not valid."""
+    import nbformat
+
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    nbformat.validate(nb)
+    return nbformat.writes(nb).rstrip("\n") + "\n"
+
+
+def write_notebook(nb, path: Path) -> None:
+    """Validate a notebook and write it beside its place, then rename it."""
+    write_aside(path, notebook_text(nb))

@@ -1,0 +1,215 @@
+"""Keep lessons and their scripts together: ``python -m tools.notebooks sync | execute | check | links``.
+
+The script ``notebooks/scripts/NN_name.py`` (py:percent) is the source of ``notebooks/NN_name.ipynb``.
+
+sync      write each notebook from its script; outputs stay where a cell's source is unchanged
+          (``--from-notebooks`` goes the other way, for an edit made in a notebook alone)
+execute   run the notebooks in place as nbval will; those with complete outputs are left alone unless --force
+check     report every way in which the lessons break the rules of CONTRIBUTING.md
+links     point badges, set-up cells and metadata to another repository
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+from tools.execute import CellFailed, clean, execute, notebook_text, write_notebook
+from tools.project import NOTEBOOKS, ROOT, check_repository, lessons, repository, script_of, write_aside
+from tools.setup_cell import BEGIN, FIRST_LINE, TAGS, badges, replace_badges, setup_cell
+
+
+def read_script(path: Path):
+    """Return the notebook that a py:percent script describes, without outputs."""
+    import jupytext
+
+    return jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+
+
+def script_text(nb) -> str:
+    """Return the py:percent text of a notebook: cells and tags, no header."""
+    import copy
+
+    import jupytext
+
+    nb = copy.deepcopy(nb)
+    nb.metadata = {
+        "jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "tags,jupyter,-all"}
+    }
+    return jupytext.writes(nb, fmt="py:percent")
+
+
+def generate(nb, name: str, repo: str) -> None:
+    """Put the generated cells of a lesson in place: badges second, the set-up cell before all other code."""
+    from nbformat.v4 import new_code_cell, new_markdown_cell
+
+    if not nb.cells:
+        raise ValueError(f"{name} has no cells")
+    new = badges(repo, name)
+    place = next((i for i, c in enumerate(nb.cells) if c.cell_type == "markdown" and BEGIN in c.source), None)
+    if place is None:
+        nb.cells.insert(1, new_markdown_cell(new))
+    else:
+        nb.cells[place].source = replace_badges(nb.cells[place].source, new)
+    code = [i for i, c in enumerate(nb.cells) if c.cell_type == "code"]
+    if not code or not nb.cells[code[0]].source.startswith(FIRST_LINE):
+        nb.cells.insert(code[0] if code else len(nb.cells), new_code_cell(""))
+        code = [i for i, c in enumerate(nb.cells) if c.cell_type == "code"]
+    nb.cells[code[0]].source = setup_cell(repo)
+    nb.cells[code[0]].metadata["tags"] = list(TAGS)
+
+
+def keep_outputs(nb, old) -> None:
+    """Give the cells of `nb` the ids and outputs of the cells of `old` with the same type and source."""
+    known: dict[tuple[str, str], list] = {}
+    for cell in old.cells if old is not None else []:
+        known.setdefault((cell.cell_type, cell.source), []).append(cell)
+    used = set()
+    for index, cell in enumerate(nb.cells):
+        same = known.get((cell.cell_type, cell.source))
+        match = same.pop(0) if same else None
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        wanted = match.get("id", digest) if match is not None else digest
+        cell.id = wanted if wanted not in used else f"{digest}-{index}"
+        used.add(cell.id)
+        if cell.cell_type == "code":
+            cell.outputs = match.outputs if match is not None else []
+            cell.execution_count = match.execution_count if match is not None else None
+
+
+def read_notebook(path: Path):
+    """Return the notebook at `path` in the current format, or None if there is none."""
+    import nbformat
+
+    return nbformat.read(path, as_version=4) if path.is_file() else None
+
+
+def sync_lesson(notebook: Path, repo: str, from_notebook: bool = False) -> list[Path]:
+    """Make a notebook and its script agree; return the files that changed."""
+    script = script_of(notebook)
+    old, old_text = (
+        read_notebook(notebook),
+        notebook.read_text(encoding="utf-8") if notebook.is_file() else None,
+    )
+    if from_notebook and old is None:
+        raise FileNotFoundError(f"there is no notebook {notebook.name} to read")
+    nb = read_script(script) if not from_notebook else read_notebook(notebook)
+    generate(nb, notebook.name, repo)
+    keep_outputs(nb, old)
+    clean(nb)
+    changed = []
+    text = script_text(nb)
+    if not script.is_file() or script.read_text(encoding="utf-8") != text:
+        write_aside(script, text)
+        changed.append(script)
+    if notebook_text(nb) != old_text:
+        write_notebook(nb, notebook)
+        changed.append(notebook)
+    return changed
+
+
+def is_complete(nb) -> bool:
+    """Say whether every code cell has been run, in order, without an error."""
+    code = [c for c in nb.cells if c.cell_type == "code"]
+    counts = [c.execution_count for c in code]
+    errors = any(o.output_type == "error" for c in code for o in c.outputs)
+    return bool(code) and counts == list(range(1, len(code) + 1)) and not errors
+
+
+def execute_lessons(paths: list[Path], force: bool) -> int:
+    """Run notebooks in place with one progress bar; return the exit status."""
+    from tqdm import tqdm
+
+    notebooks = [(path, read_notebook(path)) for path in paths]
+    waiting = [(path, nb) for path, nb in notebooks if force or not is_complete(nb)]
+    if not waiting:
+        print("every notebook has been run; --force (make notebooks FORCE=1) runs them again")
+        return 0
+    with tqdm(total=sum(len(nb.cells) for _, nb in waiting), unit="cell") as bar:
+        for path, nb in waiting:
+            bar.set_description(path.stem)
+            try:
+                execute(nb, path.parent, path.name, on_cell=bar.update)
+            except CellFailed as error:
+                bar.close()
+                print(error, file=sys.stderr)
+                return 1
+            write_notebook(nb, path)
+    return 0
+
+
+def set_links(repo: str, root: Path = ROOT) -> list[Path]:
+    """Write the repository ``owner/name`` wherever it stands; return the files that changed."""
+    check_repository(repo)
+    old, changed = repository(root), []
+    for name in ("pyproject.toml", "CITATION.cff", "README.md"):
+        path = root / name
+        if not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8")
+        new = text.replace(f"github.com/{old}", f"github.com/{repo}").replace(f"gh/{old}/", f"gh/{repo}/")
+        if new != text:
+            write_aside(path, new)
+            changed.append(path)
+    for script in sorted((root / "notebooks" / "scripts").glob("[0-9][0-9]_*.py")):
+        changed += sync_lesson(root / "notebooks" / f"{script.stem}.ipynb", repo)
+    return changed
+
+
+def chosen(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
+    """Return the lessons whose names begin with one of `names` (all without any)."""
+    everything = sorted({*lessons(folder), *(folder / f"{p.stem}.ipynb" for p in scripts(folder))})
+    picked = [p for p in everything if not names or any(p.stem.startswith(Path(n).stem) for n in names)]
+    if names and not picked:
+        raise FileNotFoundError(f"no lesson begins with {', '.join(names)}")
+    return picked
+
+
+def scripts(folder: Path = NOTEBOOKS) -> list[Path]:
+    """Return the scripts of the lessons."""
+    return sorted((folder / "scripts").glob("[0-9][0-9]_*.py"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "sync":
+        for path in chosen(arguments.lessons):
+            for changed in sync_lesson(path, repository(), arguments.from_notebooks):
+                print(f"wrote {changed.relative_to(ROOT)}")
+        return 0
+    if arguments.command == "execute":
+        return execute_lessons(chosen(arguments.lessons), arguments.force)
+    if arguments.command == "links":
+        for changed in set_links(arguments.repo):
+            print(f"wrote {changed.relative_to(ROOT)}")
+        return 0
+    from tools.policy import complaints_about_lesson
+
+    complaints = [
+        c for path in chosen(arguments.lessons) for c in complaints_about_lesson(path, repository())
+    ]
+    print("\n".join(complaints) if complaints else "the lessons keep all rules")
+    return int(bool(complaints))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.notebooks", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("sync", "execute", "check"):
+        command = commands.add_parser(name)
+        command.add_argument("lessons", nargs="*", help="for instance 02; all lessons without any")
+        if name == "sync":
+            command.add_argument("--from-notebooks", action="store_true", help="write scripts from notebooks")
+        if name == "execute":
+            command.add_argument("--force", action="store_true", help="run complete notebooks too")
+    commands.add_parser("links").add_argument("repo", help="owner/name")
+    try:
+        return run(parser.parse_args(argv))
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Facts that several tools share: where things are and what the repository is called."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+SCRIPTS = NOTEBOOKS / "scripts"
+REPOSITORY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+
+
+def write_aside(path: Path, text: str) -> None:
+    """Write a text file beside its place and rename it, so that a stop half-way leaves the old file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(aside, path)
+
+
+def repository(root: Path = ROOT) -> str:
+    """Return ``owner/name`` from ``[project.urls] Repository`` in pyproject.toml, its one source."""
+    with open(root / "pyproject.toml", "rb") as stream:
+        url = tomllib.load(stream)["project"]["urls"]["Repository"]
+    return check_repository(url.removeprefix("https://github.com/").removesuffix(".git"))
+
+
+def check_repository(name: str) -> str:
+    """Return the name unchanged if it has the form ``owner/name``; raise ValueError otherwise."""
+    if not REPOSITORY_NAME.fullmatch(name):
+        raise ValueError(f"the repository must be given as owner/name, got {name!r}")
+    return name
+
+
+def lessons(folder: Path = NOTEBOOKS) -> list[Path]:
+    """Return the notebooks ``NN_name.ipynb`` in the order of the course."""
+    return sorted(p for p in Path(folder).glob("[0-9][0-9]_*.ipynb"))
+
+
+def script_of(notebook: Path) -> Path:
+    """Return the paired script: notebooks/NN_name.ipynb -> notebooks/scripts/NN_name.py."""
+    return notebook.parent / "scripts" / f"{notebook.stem}.py"

@@ -1,0 +1,97 @@
+"""Fill the README's blocks from the notebooks: ``python -m tools.readme [--check]``.
+
+``<!-- table:NAME -->`` ... ``<!-- /table -->`` takes the stored output of the cell tagged ``readme-table``
+and ``table-NAME``; ``<!-- badges -->`` ... ``<!-- /badges -->`` takes the course's badges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from tools.project import NOTEBOOKS, ROOT, lessons, repository, write_aside
+from tools.setup_cell import badges, replace_badges
+
+TABLE = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+
+
+def table_name(cell) -> str | None:
+    """Return the NAME of a cell tagged ``readme-table`` and ``table-NAME``, else None."""
+    tags = cell.metadata.get("tags", [])
+    names = [tag.removeprefix("table-") for tag in tags if tag.startswith("table-")]
+    if "readme-table" not in tags:
+        return None
+    if len(names) != 1:
+        raise ValueError(f"a cell tagged readme-table needs one tag table-NAME, it has {names}")
+    return names[0]
+
+
+def table_text(cell) -> str:
+    """Return a cell's stored table: Markdown if it has some, else what it printed or its plain text."""
+    for output in cell.outputs:
+        if "text/markdown" in output.get("data", {}):
+            return output.data["text/markdown"].strip()
+    for output in cell.outputs:
+        if output.get("name") == "stdout" or "text/plain" in output.get("data", {}):
+            text = output.get("text") or output.data["text/plain"]
+            return text.strip() if text.lstrip().startswith("|") else f"```\n{text.strip()}\n```"
+    raise ValueError(f"the table cell {cell.source[:50]!r} stores no text")
+
+
+def tables(notebooks: list) -> dict[str, str]:
+    """Return ``{NAME: text}`` of the tables that notebooks (nbformat) hold; a name may be used once."""
+    found: dict[str, str] = {}
+    for nb in notebooks:
+        for cell in nb.cells:
+            name = table_name(cell) if cell.cell_type == "code" else None
+            if name is None:
+                continue
+            if name in found:
+                raise ValueError(f"two cells make the table {name!r}")
+            found[name] = table_text(cell)
+    return found
+
+
+def fill(text: str, known: dict[str, str], repo: str) -> str:
+    """Return the README's text with its tables and badges replaced."""
+
+    def replace(match: re.Match) -> str:
+        if match.group(2) not in known:
+            raise ValueError(f"the README asks for the table {match.group(2)!r}, which no notebook makes")
+        return f"{match.group(1)}{known[match.group(2)]}\n{match.group(3)}"
+
+    return replace_badges(TABLE.sub(replace, text), badges(repo))
+
+
+def read_all(folder: Path = NOTEBOOKS) -> list:
+    """Return every lesson's notebook in a folder."""
+    import nbformat
+
+    return [nbformat.read(path, as_version=4) for path in lessons(folder)]
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Fill the README's tables and badges from the notebooks.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if it is out of date")
+    check = parser.parse_args(argv).check
+    path = ROOT / "README.md"
+    try:
+        old = path.read_text(encoding="utf-8")
+        new = fill(old, tables(read_all()), repository())
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if old == new:
+        return 0
+    if check:
+        print("README.md is out of date: run make notebooks", file=sys.stderr)
+        return 1
+    write_aside(path, new)
+    print("wrote README.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
