@@ -8,13 +8,14 @@
 #
 # Variables: PYTHON (the Python to start from), TORCH_INDEX (address of an extra package index to take torch
 # from, for instance the CPU builds' on Linux), FORCE=1 (run notebooks again although nothing has changed),
-# WORKERS (test processes).
+# WORKERS (test processes), LAB_ARGS (options of JupyterLab).
 
 PYTHON ?= python3
 WORKERS ?= 2
 REPO ?=
 FORCE ?=
 TORCH_INDEX ?=
+LAB_ARGS ?=
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -42,7 +43,7 @@ test: $(STAMP)
 	@$(PY) -m pytest --nbval -n $(WORKERS) --dist loadfile -q tests notebooks
 
 lab: $(STAMP)
-	@$(PY) -m jupyter lab
+	@$(PY) -m jupyter lab $(LAB_ARGS)
 
 notebooks: $(STAMP)
 	@$(PY) -m tools.notebooks sync

@@ -1,12 +1,12 @@
 """The best that classical deconvolution does on ``telescope`` lenses: Wiener and Richardson-Lucy.
 
-Bicubic neither deconvolves nor denoises, so beating it there says little. These two know both instruments, as an
-astronomer would, and carry two constants tuned on the validation split (lesson 02 shows the search).
+Bicubic neither deconvolves nor denoises, so beating it there says little. These two know both instruments, as
+an astronomer would, and carry two constants tuned on the validation split (lesson 02 shows the search).
 
-Both rest on one model of how LR arises from the noise-free HR scene x: blur by the difference of the two telescopes'
-PSFs, average over ``scale`` x ``scale`` pixels, keep one value each. In Fourier space that is a product with the
-`transfer` function and a folding of frequencies beyond LR's Nyquist limit (aliasing). Edges are periodic, which is
-harmless where the field's edge is dark.
+Both rest on one model of how LR arises from the noise-free HR scene x: blur by the difference of the two
+telescopes' PSFs, average over ``scale`` x ``scale`` pixels, keep one value each. In Fourier space that is a
+product with the `transfer` function and a folding of frequencies beyond LR's Nyquist limit (aliasing). Edges
+are periodic, which is harmless where the field's edge is dark.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from scipy import fft
 
 from .pairs import as_images
 
-# Tuned on 120 lenses of the validation split (seed 0); lesson 02 repeats the search and asserts these are its optimum.
+# Tuned on 120 lenses of the validation split (seed 0); lesson 02 repeats the search and asserts these are its
+# optimum.
 WIENER = {
     2: {"corner": 0.08, "slope": 4.0, "noise": 10**-5.5},
     4: {"corner": 0.08, "slope": 4.0, "noise": 10**-6.5},
@@ -52,7 +53,7 @@ def transfer(shape: tuple[int, int], scale: int) -> np.ndarray:
     relative = np.sqrt(PSF_FWHM[scale] ** 2 - PSF_FWHM[1] ** 2) / PIXEL
     axes = []
     for n in shape:
-        # LR pixel j averages HR pixels scale*j ... scale*j + scale - 1; the phase keeps the two grids aligned.
+        # LR pixel j averages HR pixels scale*j to scale*j + scale - 1; the phase keeps the grids aligned.
         average = np.exp(2j * np.pi * np.outer(np.fft.fftfreq(n), np.arange(scale))).mean(1)
         axes.append(_gaussian(n, relative) * average)
     return np.outer(*axes).astype(np.complex64)
@@ -65,11 +66,13 @@ def _lr_plane(lr) -> tuple[np.ndarray, int, int]:
     return images[..., 0], *images.shape[1:3]
 
 
-def wiener(lr, scale: int, *, corner: float | None = None, slope: float | None = None, noise: float | None = None):
+def wiener(
+    lr, scale: int, *, corner: float | None = None, slope: float | None = None, noise: float | None = None
+):
     """The best linear estimate of the HR scene, for an assumed power spectrum of scenes and white noise.
 
-    Wiener (1949) gives, at each HR frequency, conj(T) P / (sum over aliases of |T|^2 P + noise), applied to LR's
-    spectrum; P = (1 + (f / corner)^2)^-slope is the scenes' power. Negative light is set to zero.
+    Wiener (1949) gives, at each HR frequency, conj(T) P / (sum over aliases of |T|^2 P + noise), applied to
+    LR's spectrum; P = (1 + (f / corner)^2)^-slope is the scenes' power. Negative light is set to zero.
 
     Parameters
     ----------
@@ -102,10 +105,11 @@ def wiener(lr, scale: int, *, corner: float | None = None, slope: float | None =
 def richardson_lucy(lr, scale: int, *, iterations: int | None = None, smoothing: float | None = None):
     """Climb towards the scene that makes the observed photon counts most likely, and stop early.
 
-    Richardson (1972, JOSA 62, 55) and Lucy (1974, AJ 79, 745): multiply the estimate by the back-projected ratio of
-    observed to predicted counts. It keeps light positive; run too long it fits the noise, so the number of iterations
-    is the regulariser. With ``smoothing`` the scene is a Gaussian-smoothed hidden image (an intrinsic correlation
-    function, as in maximum-entropy practice), which forbids structure finer than that.
+    Richardson (1972, JOSA 62, 55) and Lucy (1974, AJ 79, 745): multiply the estimate by the back-projected
+    ratio of observed to predicted counts. It keeps light positive; run too long it fits the noise, so the
+    number of iterations is the regulariser. With ``smoothing`` the scene is a Gaussian-smoothed hidden image
+    (an intrinsic correlation function, as in maximum-entropy practice), which forbids structure finer than
+    that.
 
     Parameters
     ----------

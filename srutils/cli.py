@@ -1,6 +1,7 @@
 """The command line: ``srutils evaluate | models | simulate | fetch`` (and ``python -m srutils``).
 
-Exit status: 0 on success, 2 on bad usage or input, with one line on stderr that says what came and what was expected.
+Exit status: 0 on success, 2 on bad usage or input, with one line on stderr that says what came and what was
+expected.
 """
 
 from __future__ import annotations
@@ -26,12 +27,18 @@ def about() -> None:
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="An upscaler's name (see `srutils models`) or the path of a .onnx file.")],
+    model: Annotated[
+        str, typer.Argument(help="An upscaler's name (see `srutils models`) or the path of a .onnx file.")
+    ],
     data: Annotated[str, typer.Option(help="deeplense, telescope, or a folder of HR images.")],
-    scale: Annotated[int | None, typer.Option(help="How many times larger. A trained model knows its own.")] = None,
+    scale: Annotated[
+        int | None, typer.Option(help="How many times larger. A trained model knows its own.")
+    ] = None,
     n: Annotated[int | None, typer.Option(help="Number of lenses (300), or of photographs (all).")] = None,
     seed: Seed = 0,
-    protocol: Annotated[str | None, typer.Option(help="Photographs: luma or rgb8; each kind of model has its own.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Photographs: luma or rgb8; each kind of model has its own.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score an upscaler on test images, beside bicubic on the same images."""
@@ -44,7 +51,10 @@ def evaluate(
     print(f"{result['n']} images of {result['data']}, x{result['scale']}")
     print(f"{'':24}{'PSNR [dB]':>16}{'SSIM':>18}{'MSE':>11}")
     for name, row in ((result["model"], result), (result["bicubic"]["method"], result["bicubic"])):
-        psnr, ssim = f"{row['psnr']:.2f} ± {row['psnr_std']:.2f}", f"{row['ssim']:.4f} ± {row['ssim_std']:.4f}"
+        psnr, ssim = (
+            f"{row['psnr']:.2f} ± {row['psnr_std']:.2f}",
+            f"{row['ssim']:.4f} ± {row['ssim_std']:.4f}",
+        )
         print(f"{name:24}{psnr:>16}{ssim:>18}{row['mse']:>11.2e}")
 
 
@@ -65,9 +75,9 @@ def models(as_json: Json = False) -> None:
         classical = [{"name": name, "task": "upscale", "scale": None} for name in CLASSICAL]
         print(json.dumps(classical + cards))
         return
+    any_scale, lenses = "any scale   interpolation, any image", "x2, x4      deconvolution, telescope lenses"
     for name in CLASSICAL:
-        deconvolver = name in DECONVOLVERS
-        print(f"{name:28} {'x2, x4      deconvolution, telescope lenses' if deconvolver else 'any scale   interpolation, any image'}")
+        print(f"{name:28} {lenses if name in DECONVOLVERS else any_scale}")
     for card in cards:
         print(f"{card['name']:28} x{card['scale']}          trained network, {card['channels']}")
 
@@ -77,11 +87,13 @@ def simulate(
     n: Annotated[int, typer.Option(help="Number of lenses.")],
     out: Annotated[Path, typer.Option(help="Folder to make; it must not hold anything yet.")],
     track: Annotated[str, typer.Option(help="telescope or deeplense.")] = "telescope",
-    classes: Annotated[str | None, typer.Option(help="Comma-separated: no_substructure,subhalo,vortex.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Comma-separated: no_substructure,subhalo,vortex.")
+    ] = None,
     scale: Annotated[int, typer.Option(help="2 or 4 (deeplense: 2).")] = 2,
     seed: Seed = 0,
 ) -> None:
-    """Simulate strong lenses, in the layout of the DeepLense files: HR/sampleN.npy, LR/sampleN.npy, and the truth."""
+    """Simulate strong lenses, laid out as the DeepLense files: HR/, LR/ and truth/, each sampleN.npy."""
     from .tracks import save_pairs
     from .tracks import simulate as run
 
@@ -98,7 +110,7 @@ def fetch(
     out: Annotated[Path | None, typer.Option(help="Folder that gets the data set's own folder.")] = None,
 ) -> None:
     """Download a public data set: resumed where it broke off, checked by hash."""
-    from .download import DATASETS, fetch_dataset
+    from .datasets import DATASETS, fetch_dataset
 
     if dataset is None:
         for entry in DATASETS.values():
@@ -113,7 +125,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status = app(arguments or ["--help"], prog_name="srutils", standalone_mode=False)
         sys.stdout.flush()
-    except (ValueError, OSError, ImportError) as error:
+    except ImportError as error:
+        status = _complain(f"{error}; pip install 'srutils[lens]' brings what lens simulations need")
+    except (ValueError, OSError) as error:
         if isinstance(error, BrokenPipeError):  # the reader, `head` say, has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
@@ -121,7 +135,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):  # some versions of Typer turn the first into the second
         status = 130
     except Exception as error:
-        if not hasattr(error, "format_message"):  # not one of the parser's own: a bug, and it should look like one
+        if not hasattr(
+            error, "format_message"
+        ):  # not one of the parser's own: a bug, and it should look like one
             raise
         status = _complain(error.format_message())
     sys.exit(status if isinstance(status, int) else 0)

@@ -1,7 +1,7 @@
-"""How close is an upscaled image to the real one? MSE, PSNR, SSIM, radial power spectra, and the two protocols.
+"""How close is an upscaled image to the real one? MSE, PSNR, SSIM, radial power spectra, two protocols.
 
-Every function takes ``(H, W, C)`` or ``(N, H, W, C)`` and scores images one by one: a batch gives an array ``(N,)``,
-a single image a float. Averages over images are left to the caller, who also wants the spread.
+Every function takes ``(H, W, C)`` or ``(N, H, W, C)`` and scores images one by one: a batch gives an array
+``(N,)``, a single image a float. Averages over images are left to the caller, who also wants the spread.
 """
 
 from __future__ import annotations
@@ -34,6 +34,14 @@ def _result(values: np.ndarray, single: bool):
     return float(values[0]) if single else values
 
 
+def _by_chunk(function, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Score a few images at a time, on all cores: NumPy lets go of the interpreter lock while it computes."""
+    step = max(1, _CHUNK // a[0].size)
+    chunks = [np.s_[i : i + step] for i in range(0, len(a), step)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.concatenate(list(pool.map(lambda part: function(a[part], b[part]), chunks)))
+
+
 def mse(a, b):
     """Mean squared error over pixels and channels.
 
@@ -46,8 +54,13 @@ def mse(a, b):
     float or ndarray (N,), float64, in squared image units
     """
     a, b, single = _pair(a, b)
-    values = np.array([np.mean(np.square(x - y, dtype=np.float64)) for x, y in zip(a, b, strict=True)])
-    return _result(values, single)
+    return _result(_by_chunk(_mse_chunk, a, b), single)
+
+
+def _mse_chunk(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    difference = (a - b).reshape(len(a), a.shape[1], -1)
+    rows = np.einsum("nij,nij->ni", difference, difference)  # short float32 sums, added up in float64
+    return rows.mean(1, dtype=np.float64) / difference.shape[2]
 
 
 def psnr(a, b, data_range: float = 1.0):
@@ -57,8 +70,8 @@ def psnr(a, b, data_range: float = 1.0):
     ----------
     a, b : array_like, (H, W, C) or (N, H, W, C), same shape
     data_range : float
-        The value called "peak": 1 for images in [0, 1], and for uint8 and uint16, which are brought to [0, 1] first;
-        255 for floats from 0 to 255.
+        The value called "peak": 1 for images in [0, 1], and for uint8 and uint16, which are brought to [0, 1]
+        first; 255 for floats from 0 to 255.
 
     Returns
     -------
@@ -67,7 +80,7 @@ def psnr(a, b, data_range: float = 1.0):
     _check_range(data_range)
     a, b, single = _pair(a, b, data_range)
     with np.errstate(divide="ignore"):
-        return _result(10 * np.log10(data_range**2 / mse(a, b)), single)
+        return _result(10 * np.log10(data_range**2 / _by_chunk(_mse_chunk, a, b)), single)
 
 
 def _check_range(data_range: float) -> None:
@@ -78,15 +91,15 @@ def _check_range(data_range: float) -> None:
 def ssim(a, b, data_range: float = 1.0):
     """Structural similarity (Wang et al. 2004, IEEE TIP 13, 600), averaged over pixels and channels.
 
-    Gaussian window of sigma 1.5 cut at 11 x 11, population covariance, only windows that lie wholly inside the image:
-    scikit-image's ``structural_similarity(..., gaussian_weights=True, use_sample_covariance=False)``.
+    Gaussian window of sigma 1.5 cut at 11 x 11, population covariance, only windows that lie wholly inside
+    the image. In scikit-image: ``structural_similarity(gaussian_weights=True, use_sample_covariance=False)``.
 
     Parameters
     ----------
     a, b : array_like, (H, W, C) or (N, H, W, C), same shape, at least 11 pixels a side
     data_range : float
-        The value called "peak", as in `psnr`. It sets the two constants of the formula: 2 where 1 is right raises
-        scores.
+        The value called "peak", as in `psnr`. It sets the two constants of the formula: 2 where 1 is right
+        raises scores.
 
     Returns
     -------
@@ -94,26 +107,25 @@ def ssim(a, b, data_range: float = 1.0):
 
     Notes
     -----
-    The window is separable, so blurring is a product with a banded matrix from either side. Blocks of 64 x 64 pixels
-    keep those matrices small and the work in matrix multiplication, which is what makes this fast.
+    The window is separable, so blurring is a product with a banded matrix from either side. Blocks of 64 x 64
+    pixels keep those matrices small and the work in matrix multiplication, which is what makes this fast.
     """
     _check_range(data_range)
     a, b, single = _pair(a, b, data_range)
-    n, h, w, c = a.shape
+    h, w = a.shape[1:3]
     if min(h, w) < 2 * RADIUS + 1:
         raise ValueError(f"the images are {h} x {w}; SSIM needs at least {2 * RADIUS + 1} pixels a side")
-    step = max(1, _CHUNK // (h * w * c))
-    chunks = [np.s_[i : i + step] for i in range(0, n, step)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets go of the interpreter lock while it computes
-        values = pool.map(lambda part: _ssim_chunk(a[part], b[part], data_range), chunks)
-        return _result(np.concatenate(list(values)), single)
+    return _result(_by_chunk(lambda x, y: _ssim_chunk(x, y, data_range), a, b), single)
 
 
 def _ssim_chunk(a: np.ndarray, b: np.ndarray, data_range: float) -> np.ndarray:
     n, _, _, c = a.shape
-    planes = lambda x: np.ascontiguousarray(x.transpose(0, 3, 1, 2)).reshape(n * c, *x.shape[1:3])  # noqa: E731
+
+    def planes(x):
+        return np.ascontiguousarray(x.transpose(0, 3, 1, 2)).reshape(n * c, *x.shape[1:3])
+
     a, b = planes(a) / np.float32(data_range), planes(b) / np.float32(data_range)
-    # Variances are small differences of large float32 numbers; taking each plane's mean out first keeps their digits.
+    # Variances are small differences of large float32 numbers; taking out the mean keeps their digits.
     mean_a, mean_b = (x.mean((1, 2), keepdims=True, dtype=np.float64).astype(np.float32) for x in (a, b))
     a, b = a - mean_a, b - mean_b
     total, count = np.zeros(n * c), 0
@@ -123,7 +135,10 @@ def _ssim_chunk(a: np.ndarray, b: np.ndarray, data_range: float) -> np.ndarray:
             block = np.s_[:, top : top + _BLOCK + 2 * RADIUS, left : left + _BLOCK + 2 * RADIUS]
             x, y = a[block], b[block]
             mx, my, sq, xy = (_window_mean(m) for m in (x, y, x * x + y * y, x * y))
-            cov, var = xy - mx * my, sq - mx * mx - my * my  # var: both variances together, all that SSIM needs
+            cov, var = (
+                xy - mx * my,
+                sq - mx * mx - my * my,
+            )  # var: both variances together, all that SSIM needs
             mx += mean_a
             my += mean_b
             lum = (2 * mx * my + K1**2) / (mx * mx + my * my + K1**2)
@@ -152,7 +167,8 @@ def luma(rgb) -> np.ndarray:
 
     Parameters
     ----------
-    rgb : array_like, (H, W, 3) or (N, H, W, 3), in [0, 1]; one channel is taken as luma and returned unchanged
+    rgb : array_like, (H, W, 3) or (N, H, W, 3), in [0, 1]
+        One channel is taken as luma and returned unchanged.
 
     Returns
     -------
@@ -161,18 +177,20 @@ def luma(rgb) -> np.ndarray:
     images = as_images(rgb, "rgb")
     if images.shape[-1] == 3:
         # Weights as MATLAB's rgb2ycbcr has them; 65.481 + 128.553 + 24.966 = 219 = 235 - 16.
-        images = ((16 + images.astype(np.float64) @ np.array([[65.481], [128.553], [24.966]])) / 255).astype(np.float32)
+        images = ((16 + images.astype(np.float64) @ np.array([[65.481], [128.553], [24.966]])) / 255).astype(
+            np.float32
+        )
     return images if np.ndim(rgb) == 4 else images[0]
 
 
 def quantize(image) -> np.ndarray:
-    """Clip to [0, 1] and round to the 256 levels of an 8-bit file; float32, same shape (H, W, C) or (N, H, W, C)."""
+    """Clip (H, W, C) or (N, H, W, C) to [0, 1] and round to the 256 levels of an 8-bit file; float32."""
     images = np.round(np.clip(as_images(image), 0, 1) * np.float32(255)) / np.float32(255)
     return images if np.ndim(image) == 4 else images[0]
 
 
 def shave(image, pixels: int) -> np.ndarray:
-    """Cut ``pixels`` from every edge of ``(..., H, W, C)``: border pixels depend on padding, not on the method."""
+    """Cut ``pixels`` from every edge of ``(..., H, W, C)``: those depend on padding, not on the method."""
     image = np.asarray(image)
     if image.ndim < 3:
         raise ValueError(f"image has shape {image.shape}; expected (..., H, W, C)")
@@ -191,7 +209,8 @@ def photo_scores(sr, hr, scale: int, *, round_luma: bool = False) -> dict[str, f
         RGB, or one channel that is luma already.
     scale : int
     round_luma : bool
-        Round luma to 8 bits, as the published tables up to about 2016 did; later papers round RGB and leave luma.
+        Round luma to 8 bits, as the published tables up to about 2016 did; later papers round RGB and leave
+        luma.
 
     Returns
     -------
@@ -227,7 +246,8 @@ def radial_power_spectrum(image, n_bins: int | None = None) -> tuple[np.ndarray,
     Parameters
     ----------
     image : array_like, (H, W, C) or (N, H, W, C)
-        Channels are averaged. The mean is taken out, and a Hann window keeps the edges' jump out of the spectrum.
+        Channels are averaged. The mean is taken out, and a Hann window keeps the edges' jump out of the
+        spectrum.
     n_bins : int, optional
         Rings between 0 and 0.5 cycles per pixel (Nyquist): half the shorter side by default, and at most.
 
@@ -242,17 +262,19 @@ def radial_power_spectrum(image, n_bins: int | None = None) -> tuple[np.ndarray,
     most = min(h, w) // 2  # with more rings, some would hold no frequency
     n_bins = most if n_bins is None else n_bins
     if not 1 <= n_bins <= most:
-        raise ValueError(f"n_bins is {n_bins}; expected 1 to {most}, half the shorter side of {h} x {w} pixels")
+        raise ValueError(
+            f"n_bins is {n_bins}; expected 1 to {most}, half the shorter side of {h} x {w} pixels"
+        )
     window = np.outer(np.hanning(h + 2)[1:-1], np.hanning(w + 2)[1:-1])
     images = (images - images.mean((1, 2), keepdims=True)) * window
     power = np.abs(np.fft.rfft2(images)) ** 2 / (window**2).sum()
     radius = np.hypot(np.fft.fftfreq(h)[:, None], np.fft.rfftfreq(w)[None])
-    # rfft2 keeps half the plane: inner columns stand for two frequencies, the first (and an even last) for one.
+    # rfft2 keeps half the plane: inner columns stand for two frequencies, the first (and an even last) for 1.
     weight = np.full(radius.shape, 2.0)
     weight[:, 0] = 1
     if w % 2 == 0:
         weight[:, -1] = 1
-    # The corners beyond Nyquist fall into one extra ring; 1e-9 keeps rounding from moving a frequency one ring down.
+    # The corners beyond Nyquist fall into one extra ring; 1e-9 keeps rounding from moving a frequency down.
     ring = np.minimum((radius * 2 * n_bins + 1e-9).astype(int), n_bins)
     sums = np.array([np.bincount(ring.ravel(), (p * weight).ravel(), n_bins + 1) for p in power])
     power = sums[:, :n_bins] / np.bincount(ring.ravel(), weight.ravel())[:n_bins]

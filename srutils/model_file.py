@@ -51,14 +51,15 @@ def save_model(
         onnx.checker.check_model(model)
         onnx.save(model, str(aside))
         run = _runner(aside)
-        difference = _difference(run, reference, channels)
+        multiple = card.get("multiple", 1)
+        difference = _difference(run, reference, channels, multiple)
         if difference > 1e-4:
             raise ValueError(f"{name}: ONNX Runtime differs from the original by {difference:.1e}; expected below 1e-4")
         card = {
             "name": name,
             **card,
             "parameters": sum(int(np.prod(w.dims)) for w in model.graph.initializer if len(w.dims) and w.data_type == 1),
-            "receptive_field": receptive_field(run, channels),
+            "receptive_field": receptive_field(run, channels, multiple),
             "onnx_max_difference": difference,
             "hardware": hardware(),
             "commit": _commit(),
@@ -97,35 +98,40 @@ def _runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x: session.run(["sr"], {"lr": x})[0]
 
 
-def _difference(run, reference, channels: int) -> float:
+def _difference(run, reference, channels: int, multiple: int) -> float:
     rng = np.random.default_rng(0)
     worst = 0.0
     for n, height, width in ((1, 32, 32), (3, 17, 40), (2, 45, 24)):
+        height, width = (-(-side // multiple) * multiple for side in (height, width))
         x = rng.random((n, height, width, channels), dtype=np.float32)
         worst = max(worst, float(np.abs(run(x) - np.asarray(reference(x), np.float32)).max()))
     return worst
 
 
-def receptive_field(run: Callable[[np.ndarray], np.ndarray], channels: int, limit: int = 1024) -> int:
+def receptive_field(
+    run: Callable[[np.ndarray], np.ndarray], channels: int, multiple: int = 1, limit: int = 1024
+) -> int:
     """Measure how far a network sees: the side, in input pixels, of the square that one output pixel depends on.
 
     One input pixel is changed and the extent of what changes in the output is the answer, since a convolution's reach
-    is the same in both directions. The image grows until the change no longer fills it.
+    is the same in both directions. With strides it depends on where the pixel lies on their grid, which repeats every
+    ``multiple`` pixels: the longest reach counts. The image grows until the change no longer fills it.
     """
     size = 64
     while size <= limit:
         x = np.random.default_rng(0).random((1, size, size, channels), dtype=np.float32)
-        before, middle = run(x), size // 2
-        changed = np.zeros((size, size), bool)
-        for value in (-8.0, 8.0):  # both signs: a ReLU may hide one of them
-            y = x.copy()
-            y[0, middle, middle] += np.float32(value)
-            difference = (run(y) != before)[0].any(-1)
-            grow = difference.shape[0] // size
-            changed |= difference.reshape(size, grow, size, grow).any((1, 3))
-        rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
-        reach = max(middle - rows[0], rows[-1] - middle, middle - columns[0], columns[-1] - middle)
-        if reach < middle - 1:
+        before, middle, reach = run(x), size // 2, 0
+        for place in range(middle, middle + multiple):
+            changed = np.zeros((size, size), bool)
+            for value in (-8.0, 8.0):  # both signs: a ReLU may hide one of them
+                y = x.copy()
+                y[0, place, place] += np.float32(value)
+                difference = (run(y) != before)[0].any(-1)
+                grow = difference.shape[0] // size
+                changed |= difference.reshape(size, grow, size, grow).any((1, 3))
+            rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+            reach = max(reach, place - rows[0], rows[-1] - place, place - columns[0], columns[-1] - place)
+        if reach < middle - multiple:
             return int(2 * reach + 1)
         size *= 2
     raise ValueError(f"the network sees further than {limit} pixels; tiles would show seams")

@@ -1,6 +1,7 @@
 """The course's figures: image grids with zooms and residuals, curves, spectra, and a before/after slider.
 
-Functions return a Matplotlib figure; `show` puts it into the notebook with a text for readers who cannot see it.
+Functions return a Matplotlib figure; `show` puts it into the notebook with a text for readers who cannot see
+it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import numpy as np
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from .pairs import as_images, resize
 
-# Okabe & Ito's eight colours (2008), told apart with any common kind of colour vision; black first, for the truth.
+# Okabe & Ito's eight colours (2008), told apart with any common kind of colour vision; black first, for the
+# truth.
 COLOURS = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#F0E442"]
 DIVERGING = "RdBu_r"  # for differences: white is zero, red above, blue below
 
@@ -58,9 +61,13 @@ def show(figure: Figure, alt: str) -> None:
     from IPython.display import display
 
     if get_ipython() is not None:
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None}, bbox_inches="tight")
-        display({"image/png": buffer.getvalue(), "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
+        buffer, png = io.BytesIO(), io.BytesIO()
+        figure.savefig(buffer, format="png", bbox_inches="tight")
+        # no alpha channel and the best compression: a lesson with all its figures has to stay below 2 MB
+        Image.open(buffer).convert("RGB").save(png, format="PNG", optimize=True)
+        display(
+            {"image/png": png.getvalue(), "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True
+        )
     plt.close(figure)
 
 
@@ -117,7 +124,9 @@ def image_grid(
         raise ValueError("image_grid got no images; expected at least one")
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(size * columns, (size + 0.2) * rows), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(size * columns, (size + 0.2) * rows), squeeze=False, layout="constrained"
+    )
     shared = norm or Normalize(0, 1)  # one object: the colour bar speaks for every panel
     for ax in axes.flat:
         ax.set_axis_off()
@@ -158,10 +167,22 @@ def zoom_grid(
     target = as_images(images[reference], reference)[0]
     top, left, height, width = box
     same = {title: np.shape(image) == target.shape for title, image in images.items()}
-    residuals = {t: (as_images(i)[0] - target).mean(-1) for t, i in images.items() if same[t] and t != reference}
-    span = residual_range or max((float(np.percentile(np.abs(r), 99.5)) for r in residuals.values()), default=1) or 1
+    residuals = {
+        t: (as_images(i)[0] - target).mean(-1) for t, i in images.items() if same[t] and t != reference
+    }
+    span = (
+        residual_range
+        or max((float(np.percentile(np.abs(r), 99.5)) for r in residuals.values()), default=1)
+        or 1
+    )
     rows = 3 if residuals else 2
-    figure, axes = plt.subplots(rows, len(images), figsize=(size * len(images), size * rows + 0.3), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        rows,
+        len(images),
+        figsize=(size * len(images), size * rows + 0.3),
+        squeeze=False,
+        layout="constrained",
+    )
     for ax in axes.flat:
         ax.set_axis_off()
     for column, (title, image) in zip(axes.T, images.items(), strict=True):
@@ -169,7 +190,9 @@ def zoom_grid(
         if not same[title]:
             image = resize(image, target.shape[:2], "nearest")
         _draw(column[0], image, norm, cmap)
-        column[0].add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="white", linewidth=1.2))
+        column[0].add_patch(
+            Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="white", linewidth=1.2)
+        )
         column[0].set_title(title)
         _draw(column[1], image[top : top + height, left : left + width], norm, cmap)
         if title in residuals:
@@ -180,7 +203,10 @@ def zoom_grid(
 
 
 def spectra_figure(
-    spectra: Mapping[str, tuple[np.ndarray, np.ndarray]], *, nyquist: Mapping[str, float] | None = None, title: str = ""
+    spectra: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    nyquist: Mapping[str, float] | None = None,
+    title: str = "",
 ) -> Figure:
     """Radial power spectra on one logarithmic axis, with Nyquist frequencies marked.
 
@@ -195,14 +221,28 @@ def spectra_figure(
         ax.semilogy(frequency, power, label=label, color=colour, linewidth=1.6)
     for label, frequency in (nyquist or {}).items():
         ax.axvline(frequency, color="0.4", linestyle="--", linewidth=1)
-        ax.text(frequency, ax.get_ylim()[1], f" {label}", rotation=90, va="top", ha="right", color="0.3", fontsize=8)
+        ax.text(
+            frequency,
+            ax.get_ylim()[1],
+            f" {label}",
+            rotation=90,
+            va="top",
+            ha="right",
+            color="0.3",
+            fontsize=8,
+        )
     ax.set(xlabel="spatial frequency [cycles per HR pixel]", ylabel="power", title=title)
     ax.legend()
     return figure
 
 
 def loss_curves(
-    curves: Mapping[str, Sequence[float]], *, baseline: Mapping[str, float] | None = None, ylabel: str, x=None, xlabel="epoch"
+    curves: Mapping[str, Sequence[float]],
+    *,
+    baseline: Mapping[str, float] | None = None,
+    ylabel: str,
+    x=None,
+    xlabel="epoch",
 ) -> Figure:
     """Training curves, with horizontal lines for what they have to beat.
 
@@ -214,7 +254,9 @@ def loss_curves(
     figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
     for (label, values), colour in zip(curves.items(), itertools.cycle(COLOURS[1:]), strict=False):
         ax.plot(np.arange(1, len(values) + 1) if x is None else x, values, label=label, color=colour)
-    for (label, value), style in zip((baseline or {}).items(), itertools.cycle(("--", ":", "-.")), strict=False):
+    for (label, value), style in zip(
+        (baseline or {}).items(), itertools.cycle(("--", ":", "-.")), strict=False
+    ):
         ax.axhline(value, color="black", linestyle=style, linewidth=1, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend()
@@ -223,17 +265,23 @@ def loss_curves(
 
 def _png(image, norm: Normalize | None, cmap: str) -> bytes:
     image = as_images(image)[0]
-    rgb = plt.get_cmap(cmap)((norm or Normalize(0, 1))(image[..., 0]))[..., :3] if image.shape[-1] == 1 else np.clip(image, 0, 1)
+    rgb = (
+        plt.get_cmap(cmap)((norm or Normalize(0, 1))(image[..., 0]))[..., :3]
+        if image.shape[-1] == 1
+        else np.clip(image, 0, 1)
+    )
     buffer = io.BytesIO()
     plt.imsave(buffer, np.ascontiguousarray(rgb), format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def compare_slider(before, after, labels=("before", "after"), *, width: int = 384, norm=None, cmap: str = "gray"):
+def compare_slider(
+    before, after, labels=("before", "after"), *, width: int = 384, norm=None, cmap: str = "gray"
+):
     """Two images under one draggable divider, as one self-contained piece of HTML.
 
-    No widget, script or network: it works in JupyterLab, Colab and the built book. Where a viewer strips styles
-    (GitHub's), the two images stand side by side.
+    No widget, script or network: it works in JupyterLab, Colab and the built book. Where a viewer strips
+    styles (GitHub's), the two images stand side by side.
 
     Parameters
     ----------
@@ -257,9 +305,12 @@ def compare_slider(before, after, labels=("before", "after"), *, width: int = 38
 .{name} {{--cut:50%; position:relative; display:inline-block; width:{width}px; max-width:100%; line-height:0}}
 .{name} img {{display:block; width:100% !important; margin:0 !important; image-rendering:pixelated}}
 .{name} .left {{{layer}; clip-path:inset(0 calc(100% - var(--cut)) 0 0)}}
-.{name}::after {{content:""; {layer}; left:var(--cut); bottom:0; width:2px; background:#fff; box-shadow:0 0 3px #000; pointer-events:none}}
-.{name} b {{position:absolute; top:6px; padding:2px 6px; font:12px/1.4 sans-serif; color:#fff; background:#000a; pointer-events:none}}
-.{name} input {{display:block !important; {layer}; width:100%; height:100%; margin:0; opacity:0; cursor:ew-resize}}
+.{name}::after, .{name} b {{position:absolute; pointer-events:none}}
+.{name}::after {{content:""; top:0; bottom:0; left:var(--cut); width:2px}}
+.{name}::after {{background:#fff; box-shadow:0 0 3px #000}}
+.{name} b {{top:6px; padding:2px 6px; font:12px/1.4 sans-serif; color:#fff; background:#000a}}
+.{name} input {{display:block !important; {layer}; width:100%; height:100%; margin:0}}
+.{name} input {{opacity:0; cursor:ew-resize}}
 .{name} input:focus-visible {{opacity:.5}}
 </style>
 <div class="{name}"><img width="48%" alt="{b}" title="{b}" src="{right}">

@@ -7,20 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
-from . import metrics, photos
+from . import metrics
+from .image_files import SUFFIXES, image_files, read_image
 from .pairs import as_images, crop_to_multiple, degrade
 from .upscale import DECONVOLVERS, Upscaler
 
 LENS_TRACKS = ("deeplense", "telescope")
-DEEPLENSE_BICUBIC = "bicubic-torch"  # made that test's LR images, and its published figures; Pillow's scores .4 dB more
+DEEPLENSE_BICUBIC = (
+    "bicubic-torch"  # made that test's LR images, and its published figures; Pillow's scores .4 dB more
+)
 LENSES = 300  # lenses drawn for an evaluation unless --n says otherwise
 
 
 def photo_protocol(upscaler: Upscaler) -> str:
     """Which published convention applies: "luma" for the classical methods, "rgb8" for trained models.
 
-    "luma" (tables up to about 2016): HR luma rounded to 8 bits, LR made from it in floating point, SR luma rounded.
-    "rgb8" (later papers): LR is an 8-bit RGB image, SR is rounded to 8-bit RGB, luma is taken from it unrounded.
+    - "luma" (tables up to about 2016): HR luma rounded to 8 bits, LR made from it in floats, SR luma rounded.
+    - "rgb8" (later papers): LR is an 8-bit RGB image, SR is rounded to 8-bit RGB, its luma is not rounded.
     """
     return "rgb8" if upscaler.card else "luma"
 
@@ -57,8 +60,10 @@ def score_photo(upscaler: Upscaler, hr, protocol: str) -> dict[str, float]:
     return metrics.photo_scores(metrics.quantize(sr), hr, scale)
 
 
-def evaluate_photos(upscaler: Upscaler, images: Iterable[tuple[str, np.ndarray]], protocol: str | None = None) -> dict:
-    """Average `score_photo` over named images, held one at a time; the keys of `evaluate` without model and data."""
+def evaluate_photos(
+    upscaler: Upscaler, images: Iterable[tuple[str, np.ndarray]], protocol: str | None = None
+) -> dict:
+    """Average `score_photo` over named images, held one at a time; `evaluate` without its model and data."""
     protocol = protocol or photo_protocol(upscaler)
     bicubic = Upscaler.load("bicubic", upscaler.scale)
     rows, baseline = [], []
@@ -72,16 +77,12 @@ def evaluate_photos(upscaler: Upscaler, images: Iterable[tuple[str, np.ndarray]]
 
 
 def evaluate_lenses(upscaler: Upscaler, pairs) -> dict:
-    """Average `metrics.lens_scores` over LR/HR pairs, against the truth that the track defines.
-
-    On ``telescope`` that is the noise-free scene; on ``deeplense`` the noisy HR image, as in the real test.
-    """
+    """Average `metrics.lens_scores` over LR/HR pairs, against `ImagePairs.target`."""
     deeplense = pairs.name.startswith("deeplense")
-    target = pairs.hr if deeplense else pairs.target
     bicubic = Upscaler.load(DEEPLENSE_BICUBIC if deeplense else "bicubic", upscaler.scale)
 
     def rows(up):
-        scores = metrics.lens_scores(up(pairs.lr), target)
+        scores = metrics.lens_scores(up(pairs.lr), pairs.target)
         return [dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)]
 
     return {"n": len(pairs), **_summary(rows(upscaler)), "bicubic": _baseline(bicubic, rows(bicubic))}
@@ -99,16 +100,19 @@ def _summary(rows: list[dict[str, float]]) -> dict[str, float | None]:
     return {**means, "lpips": None, **spread}
 
 
-def evaluate(model: str, data: str, scale: int, *, n: int | None = None, seed: int = 0, protocol: str | None = None) -> dict:
+def evaluate(
+    model: str, data: str, scale: int, *, n: int | None = None, seed: int = 0, protocol: str | None = None
+) -> dict:
     """What ``srutils evaluate`` prints.
 
     Parameters
     ----------
     model : str
-        Name of an upscaler, or path of a model. On "deeplense" both "bicubic" and the baseline mean "bicubic-torch", as
-        in that test's published figures.
+        Name of an upscaler, or path of a model. On "deeplense" both "bicubic" and the baseline mean
+        "bicubic-torch", as in that test's published figures.
     data : str
-        "deeplense" or "telescope" (drawn fresh from ``seed``, from the test split), or a folder of HR photographs.
+        "deeplense" or "telescope" (drawn fresh from ``seed``, from the test split), or a folder of HR
+        photographs.
     scale : int
     n : int, optional
         Number of lenses (300 by default), or the first n photographs.
@@ -120,8 +124,9 @@ def evaluate(model: str, data: str, scale: int, *, n: int | None = None, seed: i
     Returns
     -------
     dict
-        model, data, n, scale, seed (lenses) or protocol (photographs), psnr, ssim, mse, lpips (None where it was not
-        measured), psnr_std, ssim_std, and bicubic: the same figures of bicubic, with the method's name.
+        model, data, n, scale, seed (lenses) or protocol (photographs), psnr, ssim, mse, lpips (None where it
+        was not measured), psnr_std, ssim_std, and bicubic: the same figures of bicubic, with the method's
+        name.
     """
     if n is not None and n < 1:
         raise ValueError(f"n is {n}; expected at least 1")
@@ -133,14 +138,18 @@ def evaluate(model: str, data: str, scale: int, *, n: int | None = None, seed: i
             raise ValueError(f"a protocol ({protocol}) is for photographs; {data} has one way of scoring")
         from .tracks import simulate
 
-        scores = evaluate_lenses(upscaler, simulate(data, n or LENSES, scale=upscaler.scale, seed=seed, split="test"))
+        scores = evaluate_lenses(
+            upscaler, simulate(data, n or LENSES, scale=upscaler.scale, seed=seed, split="test")
+        )
         scores["seed"] = seed
     else:
         if not Path(data).is_dir():
-            raise FileNotFoundError(f"no folder {data!r}; --data takes deeplense, telescope or a folder of HR images")
-        files = photos.image_files(data)[:n]
+            raise FileNotFoundError(
+                f"no folder {data!r}; --data takes deeplense, telescope or a folder of HR images"
+            )
+        files = image_files(data)[:n]
         if not files:
-            raise FileNotFoundError(f"no image in {data}; expected files ending in {' '.join(photos.SUFFIXES)}")
-        scores = evaluate_photos(upscaler, ((str(file), photos.read_image(file)) for file in files), protocol)
+            raise FileNotFoundError(f"no image in {data}; expected files ending in {' '.join(SUFFIXES)}")
+        scores = evaluate_photos(upscaler, ((str(file), read_image(file)) for file in files), protocol)
     name = model if model == "bicubic" else upscaler.name
     return {"model": name, "data": data, "scale": upscaler.scale, **scores}

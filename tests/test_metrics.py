@@ -11,6 +11,7 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from srutils import metrics
+from tools.bench_metrics import bench
 
 SSIM = {"channel_axis": -1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 DTYPES = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}
@@ -44,7 +45,9 @@ def each(a, b):
     unit = DTYPES[str(a.dtype)]
     if a.ndim == 3:
         a, b = a[None], b[None]
-    return [[np.float64(np.float32(x) / np.float32(unit)) for x in couple] for couple in zip(a, b, strict=True)]
+    return [
+        [np.float64(np.float32(x) / np.float32(unit)) for x in couple] for couple in zip(a, b, strict=True)
+    ]
 
 
 @given(couples())
@@ -78,7 +81,11 @@ def test_ssim_of_images_larger_than_one_block(shape):
 def test_a_metric_is_symmetric_and_knows_equal_images(couple):
     a, b, peak = couple
     data_range = 1.0 if a.dtype.kind == "u" else peak
-    for metric in (metrics.mse, lambda *x: metrics.psnr(*x, data_range), lambda *x: metrics.ssim(*x, data_range)):
+    for metric in (
+        metrics.mse,
+        lambda *x: metrics.psnr(*x, data_range),
+        lambda *x: metrics.ssim(*x, data_range),
+    ):
         np.testing.assert_allclose(metric(a, b), metric(b, a), rtol=1e-6, atol=1e-7)
     assert np.all(metrics.mse(a, a) == 0)
     assert np.all(metrics.psnr(a, a, data_range) == np.inf)
@@ -98,7 +105,9 @@ def test_one_image_gives_a_float_and_a_batch_an_array():
 def test_images_of_a_batch_do_not_mix():
     rng = np.random.default_rng(1)
     a = rng.random((40, 64, 64, 3), np.float32)  # several chunks
-    b = a + np.linspace(0.01, 0.3, 40, dtype=np.float32)[:, None, None, None] * rng.normal(size=a.shape).astype("f4")
+    b = a + np.linspace(0.01, 0.3, 40, dtype=np.float32)[:, None, None, None] * rng.normal(
+        size=a.shape
+    ).astype("f4")
     for metric in (metrics.mse, metrics.psnr, metrics.ssim):
         np.testing.assert_allclose(metric(a, b), [metric(x, y) for x, y in zip(a, b, strict=True)], rtol=1e-6)
 
@@ -116,7 +125,8 @@ def test_a_large_batch_needs_little_memory():
 
 
 def test_luma_of_the_corners_of_the_colour_cube():
-    # BT.601's head- and footroom: black 16, white 235; red 81, green 145, blue 41 (rounded, as in the standard)
+    # BT.601's head- and footroom: black 16, white 235; red 81, green 145, blue 41 (rounded, as in the
+    # standard)
     colours = {(0, 0, 0): 16, (1, 1, 1): 235, (1, 0, 0): 81, (0, 1, 0): 145, (0, 0, 1): 41}
     for rgb, level in colours.items():
         value = metrics.luma(np.full((2, 2, 3), rgb, np.float32)) * 255
@@ -134,7 +144,11 @@ def test_quantize_gives_what_an_8_bit_file_holds():
     levels = np.arange(256, dtype=np.float32).reshape(16, 16, 1) / 255
     np.testing.assert_array_equal(metrics.quantize(levels), levels)
     np.testing.assert_array_equal(metrics.quantize(levels + 0.4 / 255), np.minimum(levels, 1))
-    assert metrics.quantize(np.array([[[-3.0], [0.5], [7.0]]])).ravel().tolist() == [0, np.float32(128 / 255), 1]
+    assert metrics.quantize(np.array([[[-3.0], [0.5], [7.0]]])).ravel().tolist() == [
+        0,
+        np.float32(128 / 255),
+        1,
+    ]
     assert metrics.quantize(levels.astype(np.float64)).dtype == np.float32
 
 
@@ -192,7 +206,8 @@ def test_a_sine_wave_lands_in_its_ring(wave):
 
 
 def test_rings_hold_all_the_power_of_a_smooth_image():
-    # Parseval: power times the number of frequencies in each ring adds up to the windowed image's sum of squares.
+    # Parseval: power times the number of frequencies in each ring adds up to the windowed image's sum of
+    # squares.
     n = 64
     y, x = np.mgrid[:n, :n] - (n - 1) / 2
     image = np.exp(-(x**2 + y**2) / (2 * 6**2))[..., None]  # nothing beyond Nyquist
@@ -207,7 +222,9 @@ def test_rings_hold_all_the_power_of_a_smooth_image():
 def test_spectra_add_channels_and_batches_as_documented():
     x = np.random.default_rng(6).random((3, 32, 32, 3), np.float32)
     frequency, power = metrics.radial_power_spectrum(x)
-    np.testing.assert_allclose(power[1], metrics.radial_power_spectrum(x[1].mean(-1, keepdims=True))[1], rtol=1e-3)
+    np.testing.assert_allclose(
+        power[1], metrics.radial_power_spectrum(x[1].mean(-1, keepdims=True))[1], rtol=1e-3
+    )
     with pytest.raises(ValueError, match="n_bins is 17; expected 1 to 16"):
         metrics.radial_power_spectrum(x, n_bins=17)
     with pytest.raises(ValueError, match="n_bins is 0"):
@@ -222,9 +239,19 @@ def test_spectra_add_channels_and_batches_as_documented():
         (np.zeros((12, 12, 2)), np.zeros((12, 12, 2)), {}, "2 channels .* expected 1 or 3"),
         (np.full((12, 12, 1), np.nan), np.zeros((12, 12, 1)), {}, "first image holds NaN or Inf"),
         (np.zeros((12, 12, 1)), np.full((12, 12, 1), np.inf), {}, "second image holds NaN or Inf"),
-        (np.zeros((12, 12, 1)), np.zeros((12, 12, 1)), {"data_range": 0}, "data_range is 0; expected a positive"),
+        (
+            np.zeros((12, 12, 1)),
+            np.zeros((12, 12, 1)),
+            {"data_range": 0},
+            "data_range is 0; expected a positive",
+        ),
         (np.zeros((12, 12, 1)), np.zeros((12, 12, 1)), {"data_range": np.nan}, "data_range is nan"),
-        (np.zeros((12, 12, 1), np.uint8), np.zeros((12, 12, 1)), {"data_range": 255}, "data_range is 1; got 255"),
+        (
+            np.zeros((12, 12, 1), np.uint8),
+            np.zeros((12, 12, 1)),
+            {"data_range": 255},
+            "data_range is 1; got 255",
+        ),
     ],
 )
 def test_bad_input_gets_one_sentence(a, b, options, message):
@@ -238,3 +265,9 @@ def test_ssim_refuses_images_smaller_than_its_window():
     metrics.ssim(np.zeros((11, 11, 1)), np.zeros((11, 11, 1)))
     with pytest.raises(ValueError, match="10 x 20; SSIM needs at least 11 pixels"):
         metrics.ssim(np.zeros((10, 20, 1)), np.zeros((10, 20, 1)))
+
+
+def test_the_bench_measures_both_on_equal_terms():
+    for row in bench(n=3, repeats=1):
+        assert set(row) == {"what", "ours", "other", "ratio", "unit"}
+        assert row["ratio"] == pytest.approx(row["ours"] / row["other"])

@@ -183,6 +183,14 @@ def lesson(tmp_path):
     return path
 
 
+def test_a_placeholder_becomes_the_set_up_cell(lesson):
+    script = project.script_of(lesson)
+    script.write_text(script.read_text().replace("# %%\na = 1", '# %% tags=["set-up"]\n\n# %%\na = 1'))
+    notebooks.sync_lesson(lesson, REPO)
+    code_cells = policy.code_cells(nbformat.read(lesson, as_version=4))
+    assert [c.source for c in code_cells] == [setup_cell(REPO), "a = 1\nprint(a)", "a + 1"]
+
+
 def pair_complaints(path):
     script = notebooks.read_script(project.script_of(path))
     return policy.check_pair(nbformat.read(path, as_version=4), script)

@@ -27,7 +27,9 @@ def lenstronomy_image(pairs, i, track, truncation=3):
     models, lens, source = lenstronomy_model({k: v[i] for k, v in pairs.params.items()})
     fwhm = DEEPLENSE_PSF_FWHM if track == "deeplense" else PSF_FWHM[1]
     n = SIZE[track]
-    _, _, ra, dec, _, _, matrix, _ = util.make_grid_with_coordtransform(n, PIXEL, subgrid_res=1)
+    _, _, ra, dec, _, _, matrix, _ = util.make_grid_with_coordtransform(
+        n, PIXEL, subgrid_res=1, inverse=False
+    )
     image = ImageModel(
         PixelGrid(nx=n, ny=n, ra_at_xy_0=ra, dec_at_xy_0=dec, transform_pix2angle=matrix),
         PSF(psf_type="GAUSSIAN", fwhm=fwhm, pixel_size=PIXEL, truncation=truncation),
@@ -35,7 +37,7 @@ def lenstronomy_image(pairs, i, track, truncation=3):
         source_model_class=LightModel(["SERSIC_ELLIPSE"]),
         kwargs_numerics={"supersampling_factor": SUPERSAMPLING, "supersampling_convolution": True},
     )
-    return image.image(lens, [source], None, None)
+    return image.image(lens, [source], None, None) / PIXEL**2  # it is in light per pixel
 
 
 def lenstronomy_model(p):
@@ -62,7 +64,7 @@ def lenstronomy_model(p):
 
 
 def _rate(make, n, seconds, clock):
-    """Images a second, by this clock, of `make` (n images a call): its fastest call in about so many seconds."""
+    """Images a second, by this clock, of `make` (n images a call): its fastest call in so many seconds."""
     make()
     fastest, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:

@@ -81,6 +81,7 @@ def execute(nb, folder: Path, name: str, on_cell: Callable[[], None] | None = No
         km=kernel_manager(),
         timeout=TIMEOUT,
         record_timing=False,
+        extra_arguments=["--log-level=ERROR"],  # a kernel's own warnings would tear the progress bar
         on_cell_start=started,
     )
     client.skip_cells_with_tag = ""  # nbval knows no such tag: nothing may be skipped here either

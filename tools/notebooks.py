@@ -53,12 +53,12 @@ def generate(nb, name: str, repo: str) -> None:
         nb.cells.insert(1, new_markdown_cell(new))
     else:
         nb.cells[place].source = replace_badges(nb.cells[place].source, new)
-    code = [i for i, c in enumerate(nb.cells) if c.cell_type == "code"]
-    if not code or not nb.cells[code[0]].source.startswith(FIRST_LINE):
-        nb.cells.insert(code[0] if code else len(nb.cells), new_code_cell(""))
-        code = [i for i, c in enumerate(nb.cells) if c.cell_type == "code"]
-    nb.cells[code[0]].source = setup_cell(repo)
-    nb.cells[code[0]].metadata["tags"] = list(TAGS)
+    code = [c for c in nb.cells if c.cell_type == "code"]
+    old = [c for c in code if c.source.startswith(FIRST_LINE) or "set-up" in c.metadata.get("tags", [])]
+    first = (old or code or [None])[0]
+    place = next((i for i, c in enumerate(nb.cells) if c is first), len(nb.cells))
+    nb.cells.insert(place, new_code_cell(setup_cell(repo), metadata={"tags": list(TAGS)}))
+    nb.cells = [c for c in nb.cells if not any(c is o for o in old)]
 
 
 def keep_outputs(nb, old) -> None:

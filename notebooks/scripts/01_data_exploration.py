@@ -63,6 +63,13 @@ from srutils import course
 
 course.banner()
 
+# %% [markdown]
+# ## 1. Photographs: what LR keeps
+#
+# Super-resolution on photographs has a convention: take a sharp picture, call it HR, and *make* LR from it with an
+# antialiased bicubic reduction. Lesson 02 shows why "bicubic" must be spelled out; here we use the course's one function
+# for it, `pairs.degrade`. Our model is Chelsea, a cat whose whiskers are about as fine as a photograph can hold.
+
 # %%
 import importlib.util
 
@@ -74,19 +81,12 @@ from scipy.spatial import cKDTree
 from srutils import lensing, metrics, pairs, photos, plotting, tracks
 
 plotting.use_style()
+plt.rcParams["figure.dpi"] = 80  # many pictures: keep the notebook small
 
-# %% [markdown]
-# ## 1. Photographs: what LR keeps
-#
-# Super-resolution on photographs has a convention: take a sharp picture, call it HR, and *make* LR from it with an
-# antialiased bicubic reduction. Lesson 02 shows why "bicubic" must be spelled out; here we use the course's one function
-# for it, `pairs.degrade`. Our model is Chelsea, a cat whose whiskers are about as fine as a photograph can hold.
-
-# %%
 photographs = photos.builtin()
 print(f"{len(photographs)} photographs: {', '.join(photographs)}")
 
-cat = pairs.crop_to_multiple(photographs["chelsea"], 4)
+cat = photographs["chelsea"][40:240, 100:300]
 cat_x2, cat_x4 = pairs.degrade(cat, 2), pairs.degrade(cat, 4)
 for name, image in (("HR", cat), ("LR x2", cat_x2), ("LR x4", cat_x4)):
     print(f"{name:6} {image.shape}  mean {image.mean():.4f}  standard deviation {image.std():.4f}")
@@ -94,7 +94,7 @@ assert np.allclose([cat_x2.mean(), cat_x4.mean()], cat.mean(), atol=1e-3)
 
 # %% tags=["nbval-ignore-output"]
 columns = {"HR": cat, "LR x2 (a quarter of the pixels)": cat_x2, "LR x4 (a sixteenth)": cat_x4}
-figure = plotting.zoom_grid(columns, "HR", box=(86, 186, 64, 96), size=3.4)
+figure = plotting.zoom_grid(columns, "HR", box=(40, 35, 64, 64), size=2.6)
 plotting.show(figure, alt="A cat at full, half and quarter resolution, and the same zoom on one eye at each.")
 
 # %% [markdown]
@@ -105,8 +105,8 @@ plotting.show(figure, alt="A cat at full, half and quarter resolution, and the s
 #
 # ### Where is an LR pixel?
 #
-# Before comparing two grids we must know how they lie on each other. Half of all home-made super-resolution pipelines
-# get this wrong by half a pixel. We need not guess. Feed the resizer a **ramp**, a picture in which every pixel's value *is* its own
+# Before comparing two grids we must know how they lie on each other. Getting this wrong by half a
+# pixel is an easy bug to write and a hard one to see. We need not guess. Feed the resizer a **ramp**, a picture in which every pixel's value *is* its own
 # column number: what comes out are the HR coordinates of the LR pixel centres.
 
 # %%
@@ -154,21 +154,21 @@ for name in CONVENTIONS:
     print(f"  {name}:   x2 {scores[2, name]:.2f} dB    x4 {scores[4, name]:.2f} dB")
 
 # %% tags=["nbval-ignore-output"]
-figure, axes = plt.subplots(1, 4, figsize=(13, 3.1), width_ratios=[1.5, 1, 1, 1], layout="constrained")
-axes[0].scatter(np.arange(12), np.ones(12), s=150, marker="s", color=plotting.COLOURS[2], label="HR")
+figure, axes = plt.subplots(1, 4, figsize=(10, 2.8), width_ratios=[1.3, 1, 1, 1], layout="constrained")
+axes[0].scatter(np.arange(12), np.ones(12), s=90, marker="s", color=plotting.COLOURS[2], label="HR")
 aligned = (np.arange(3) + 0.5) * 4 - 0.5
-axes[0].scatter(aligned, np.zeros(3), s=600, marker="s", color=plotting.COLOURS[5], label="LR x4, where it is")
-axes[0].scatter(np.arange(3) * 4, np.full(3, -1), s=600, marker="s", color=plotting.COLOURS[4], label="LR x4, if 0 lay on 0")
+axes[0].scatter(aligned, np.zeros(3), s=330, marker="s", color=plotting.COLOURS[5], label="LR x4, where it is")
+axes[0].scatter(np.arange(3) * 4, np.full(3, -1), s=330, marker="s", color=plotting.COLOURS[4], label="LR x4, if 0 lay on 0")
 axes[0].vlines(aligned, -0.05, 1.05, color="0.5", linewidth=1, linestyle=":")
-axes[0].set(xlabel="HR column", yticks=[1, 0, -1], yticklabels=["HR", "LR: true", "LR: wrong"], ylim=(-1.6, 1.6), xlim=(-1.5, 12.5))
+axes[0].set(xlabel="HR column", yticks=[1, 0, -1], yticklabels=["HR", "LR: true", "LR: wrong"], ylim=(-1.6, 1.6), xlim=(-1.5, 12.5), xticks=[0, 4, 8, 12])
 axes[0].set_title("pixel centres on one line")
 hr, lr = luma["chelsea"], pairs.degrade(luma["chelsea"], 4)[..., 0]
 for ax, (name, where) in zip(axes[1:], CONVENTIONS.items(), strict=True):
-    error = (enlarge(lr, hr.shape[:2], where) - hr[..., 0])[60:190, 120:320]
+    error = (enlarge(lr, hr.shape[:2], where) - hr[..., 0])[50:180, 110:240]
     drawn = ax.imshow(error, cmap=plotting.DIVERGING, vmin=-0.25, vmax=0.25)
-    ax.set_title(f"{name}\n(error, x4)")
+    ax.set_title(name)
     ax.set_axis_off()
-figure.colorbar(drawn, ax=axes[1:], shrink=0.8, label="enlarged minus HR")
+figure.colorbar(drawn, ax=axes[3], shrink=0.8, label="error at x4")
 plotting.show(figure, alt="Pixel centres of HR and LR on a line; error maps of three conventions around the cat's eyes.")
 
 # %% [markdown]
@@ -177,12 +177,12 @@ plotting.show(figure, alt="Pixel centres of HR and LR on a line; error maps of t
 # signature of a **shift**. "Corners on corners" is right in the middle of the picture and drifts towards its borders, so here,
 # near the middle, it looks harmless; in the table it is not.
 #
-# Compare the printed numbers: one bug of half an LR pixel costs more than most networks of this course gain. If a
-# method of yours scores *below* linear interpolation, look for a shift first.
+# Compare the printed numbers: the shift costs more than a decibel at x2 and nearly two at x4, and the lessons ahead will work hard
+# for gains of that size. If a method of yours scores *below* plain linear interpolation, look for a shift first.
 
 # %%
-assert scores[2, "centres on centres"] - scores[2, "pixel 0 on pixel 0"] > 0.5
-assert scores[4, "centres on centres"] - scores[4, "pixel 0 on pixel 0"] > 0.5
+assert scores[2, "centres on centres"] - scores[2, "pixel 0 on pixel 0"] > 1
+assert scores[4, "centres on centres"] - scores[4, "pixel 0 on pixel 0"] > 1.8
 
 
 def beyond_nyquist(image, scale):
@@ -203,28 +203,28 @@ for name in sorted(lost, key=lambda k: lost[k][1]):
 # ### What is lost lives in the fine detail
 #
 # A grid with $s$ times fewer pixels can hold waves of at most $0.5/s$ cycles per HR pixel: its **Nyquist limit**. The table
-# above sorts the photographs by how much of their variance lies beyond it. For most of them it is one percent or less, and
-# *that one percent is all that super-resolution is about*: it is edges, hair, letters. In textures (gravel, grass) it is a
+# above sorts the photographs by how much of their variance lies beyond it. In most of them it is a few percent, and
+# *those few percent are all that super-resolution is about*: edges, hair, letters. In textures (gravel, grass) they are a
 # large part of the picture, and no method will bring it back; a method that seems to is making it up.
 #
 # Three ways to see it: the histogram of values, the histogram of steps between neighbours, the power spectrum.
 
 # %% tags=["nbval-ignore-output"]
-figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.3), layout="constrained")
 middle = {k: y[(y.shape[0] - 296) // 2 :, (y.shape[1] - 296) // 2 :][:296, :296] for k, y in luma.items()}
 squares = np.stack([y for k, y in middle.items()])
 for s, colour in ((1, "#000000"), (2, plotting.COLOURS[5]), (4, plotting.COLOURS[4])):
     images, label = pairs.degrade(squares, s), "HR" if s == 1 else f"LR x{s}"
-    axes[0].hist(images.ravel(), 60, (0, 1), density=True, histtype="step", color=colour, label=label)
+    axes[0].hist(images.ravel(), 40, range=(0, 1), density=True, histtype="step", color=colour, label=label)
     # the second difference is blind to slopes, so that the coarser grid's longer steps do not count as detail
     detail = (images[:, :, 1:-1] - (images[:, :, 2:] + images[:, :, :-2]) / 2).ravel()
-    axes[1].hist(detail, 81, (-0.4, 0.4), density=True, histtype="step", color=colour, log=True, label=label)
+    axes[1].hist(detail, 61, range=(-0.4, 0.4), density=True, histtype="step", color=colour, log=True, label=label)
     frequency, power = metrics.radial_power_spectrum(images)
-    axes[2].loglog(frequency / s, s**2 * np.exp(np.log(power).mean(0)), color=colour, label=label)
+    axes[2].loglog(frequency[1:] / s, s**2 * np.exp(np.log(power).mean(0))[1:], color=colour, label=label)
     if s > 1:
         axes[2].axvline(0.5 / s, color=colour, linestyle="--", linewidth=1)
         axes[2].text(0.5 / s, 40, f"Nyquist x{s} ", rotation=90, ha="right", va="top", fontsize=8, color=colour)
-axes[2].loglog([0.02, 0.5], 0.004 * np.array([0.02, 0.5]) ** -2.0, color="0.6", linestyle=":", label="slope −2")
+axes[2].loglog([0.02, 0.5], 0.004 * np.array([0.02, 0.5]) ** -2.0, color="0.6", linestyle=":", label="slope −2 (Field 1987)")
 axes[0].set(title="values: hardly changed", xlabel="luma", ylabel="density")
 axes[1].set(title="pixel minus mean of its neighbours", xlabel="luma", ylabel="density (log)")
 axes[2].set(title="power spectrum", xlabel="cycles per HR pixel", ylabel="power per HR pixel", ylim=(1e-4, 100))
@@ -238,13 +238,15 @@ plotting.show(figure, alt="HR and LR share their histogram of values; steps and 
 # in a direction that surprises: relative to *their own* grid, LR pictures look *rougher* than HR, because a reduced picture packs
 # the same edges into fewer pixels. Sharpness is a matter of scale, not of a single number.
 #
-# **Right.** In the spectrum all is in order. Photographs have power falling roughly as $1/f^2$ (Field 1987). Up to its own
-# Nyquist limit (dashed) LR follows HR; just below the limit the antialiasing already takes some away; beyond it LR has *nothing*.
+# **Right.** In the spectrum all is in order. The power of photographs falls steeply, about as $1/f^2$ by a famous rule (Field 1987)
+# and more steeply in these eleven. Up to its own Nyquist limit (dashed) LR follows HR; just below the limit the antialiasing already takes some away; beyond it LR has *nothing*.
 # Everything to the right of a dashed line must be supplied by a prior, that is, by having seen other photographs.
 #
 # ### Failure, on purpose: throwing pixels away
 #
-# Why antialias at all? `hr[::4, ::4]` is a perfectly legal way to make LR. Watch one wave of 0.45 cycles per pixel go through it.
+# Why antialias at all? `hr[::4, ::4]` is a perfectly legal way to make LR. But sampling cannot tell a wave of frequency $f$ from one that is faster by a multiple of the sampling rate. Detail beyond Nyquist is then not
+# lost but *folded* onto coarse detail, where nothing can take it out again. This is **aliasing**. We send one wave of 0.45 cycles per pixel through both reductions; theory says that dropping pixels turns
+# it into one of $|0.45-2\times0.25|=0.05$, nine times coarser.
 
 # %%
 wave = 0.5 + 0.5 * np.cos(2 * np.pi * 0.45 * np.arange(400))
@@ -255,29 +257,27 @@ for name, lr in (("drop pixels", wave[::4, ::4]), ("antialiased", pairs.degrade(
     shown = f"{strongest:.2f} cycles per HR pixel" if row.std() > 0.01 else "nothing"
     print(f"{name}: amplitude {np.sqrt(2) * row.std():.2f}, wave seen: {shown}")
 
-# %% [markdown]
-# The wave of 0.45 went in; a wave of 0.05, **nine times coarser**, came out at full strength. It is not in the scene. Sampling cannot
-# tell $f$ from $f$ minus a multiple of the sampling rate (here $0.45-2\times0.25=-0.05$), so detail beyond Nyquist is not lost but
-# *folded* onto coarse detail, where nothing can take it out again. This is **aliasing**. The antialiased reduction leaves a flat grey, which is honest.
-
 # %% tags=["nbval-ignore-output"]
-axis = np.arange(256) - 127.5
-zone_plate = 0.5 + 0.5 * np.cos(np.pi * (axis[:, None] ** 2 + axis**2) / 256)[..., None]
-wall = photographs["brick"][:256, :256]
+axis = np.arange(128) - 63.5
+zone_plate = 0.5 + 0.5 * np.cos(0.7 * np.pi * (axis[:, None] ** 2 + axis**2) / 128)[..., None]
+whiskers = photographs["chelsea"][150:278, 60:188]
 panels = {}
-for scene, image in (("zone plate", zone_plate), ("brick wall", wall)):
+for scene, image in (("zone plate", zone_plate), ("whiskers", whiskers)):
     panels[f"{scene}: HR"] = image
     panels[f"{scene}: every 4th pixel"] = image[1::4, 1::4]
     panels[f"{scene}: antialiased x4"] = pairs.degrade(image, 4)
-figure = plotting.image_grid(panels, columns=3, cmap="gray", size=3.0)
-plotting.show(figure, alt="A zone plate and a brick wall, decimated and antialiased: decimation invents rings and grain.")
+figure = plotting.image_grid(panels, columns=3, cmap="gray", size=2.3)
+plotting.show(figure, alt="A zone plate and whiskers, decimated and antialiased: decimation invents rings and cuts whiskers into beads.")
 
 
 # %% [markdown]
-# The zone plate's rings get finer outwards, up to HR's own Nyquist limit at the edge's middle. Decimated, it grows a whole lattice of
-# bull's-eyes: all but the central one are ghosts. Antialiased, the rings fade to grey where LR can no longer hold them. The brick
-# wall *(CC0Textures, CC0)* shows what that means in practice: decimation looks "crisper", and the crispness is false grain.
-# A network trained on decimated LR learns to undo folding, which no real camera lens asks of it.
+# The ghost wave came out at full strength, and it is not in the scene; the antialiased reduction left a flat grey, which is honest. The pictures say the same.
+#
+# The zone plate's rings get finer outwards, up to 0.35 cycles per pixel at the middle of each edge. Decimated, it grows a
+# lattice of bull's-eyes: all but the central one are ghosts. Antialiased, the rings fade to grey where LR can no longer hold
+# them. Below, the same two reductions of Chelsea's whiskers. Decimation cuts them into strings of beads, because a line thinner than the
+# sampling step is sometimes hit and sometimes missed; antialiasing leaves a faint but whole line. A network trained on
+# decimated pictures learns to mend beads, which no camera asks of it.
 #
 # ## 2. A gravitational lens in thirty lines
 #
@@ -296,7 +296,7 @@ plotting.show(figure, alt="A zone plate and a brick wall, decimated and antialia
 
 # %%
 def sie(x, y, theta_E, q, phi):
-    """Deflection of an isothermal ellipsoid at the origin, axis ratio q < 1 along the angle phi."""
+    """Deflection of an isothermal ellipsoid of axis ratio q < 1, its long axis along the angle phi."""
     c, s = np.cos(phi), np.sin(phi)
     u, v = c * x + s * y, c * y - s * x  # the lens's own axes
     f, psi = np.sqrt(1 - q**2), np.sqrt(q**2 * u**2 + v**2) + 1e-12
@@ -320,7 +320,7 @@ def sersic(x, y, radius, n=1.0, q=1.0, phi=0.0, x0=0.0, y0=0.0):
 
 def to_source(x, y, lens):
     """The lens equation: where in the source plane does the light seen at (x, y) come from?"""
-    ax, ay = sie(x, y, lens["theta_E"], lens["q"], lens["phi"])
+    ax, ay = sie(x - lens.get("x0", 0), y - lens.get("y0", 0), lens["theta_E"], lens["q"], lens["phi"])
     gx, gy = shear(x, y, lens["g1"], lens["g2"])
     return x - ax - gx, y - ay - gy
 
@@ -372,7 +372,7 @@ x, y = sky_grid(400, 0.011)
 bx, by = to_source(x, y, lens)
 jacobian = np.gradient(bx, axis=1) * np.gradient(by, axis=0) - np.gradient(bx, axis=0) * np.gradient(by, axis=1)
 galaxy = {"radius": 0.16, "n": 1.0, "q": 0.6, "phi": 1.0, "x0": 0.07, "y0": 0.02}
-figure, axes = plt.subplots(1, 3, figsize=(13, 4.3), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained", sharex=True, sharey=True)
 extent = [x.min(), x.max(), y.min(), y.max()]
 light = [sersic(x, y, **galaxy), sersic(bx, by, **galaxy)]
 norm = plotting.stretch(light, limits=(0, 4))
@@ -390,3 +390,729 @@ for ax, title, symbol in zip(axes, titles, "ββθ", strict=True):
     ax.grid(False)
 axes[0].set_ylabel("[arcsec]")
 plotting.show(figure, alt="A small galaxy, the folded net of rays, and the ring of images that results.")
+
+# %% [markdown]
+# **Left:** one small, plain galaxy. **Right:** what reaches us. Nothing was added to the galaxy: the same piece of it is seen in several
+# directions at once, and stretched. **Middle:** why. Rays sent out on a square net land on a net that is *folded*: near the centre four corners of
+# it lie over each other, and a source there is hit by several rays, so it has several images. The folds themselves are drawn as blue lines, the **caustic**
+# in the source plane and the **critical curve** in the image plane, where magnification is largest and the arcs are longest.
+#
+# For super-resolution this has a happy side: a lens is itself a magnifying glass, and arcs are thin, curved, bright structures, the very
+# thing that pixels and blur destroy.
+#
+# Now move the source.
+
+# %% tags=["nbval-ignore-output"]
+places = [(0, 0), (0.06, 0.03), (0.12, 0.1), (0.2, 0.17), (0.35, 0.3), (0.75, 0.62)]
+figure, axes = plt.subplots(2, 6, figsize=(11, 4.0), layout="constrained")
+for (x0, y0), top, bottom in zip(places, *axes, strict=True):
+    small = {"radius": 0.09, "x0": x0, "y0": y0}
+    for ax, light, half in ((top, sersic(x, y, **small), 1.0), (bottom, sersic(bx, by, **small), 2.1)):
+        ax.imshow(light, extent=extent, origin="lower", norm=norm)
+        ax.set(xlim=(-half, half), ylim=(-half, half), xticks=[], yticks=[])
+    for line in critical.allsegs[0]:
+        top.plot(*to_source(*line.T, lens), color="#56B4E9", linewidth=1)
+        bottom.plot(*line.T, color="#56B4E9", linewidth=0.8, alpha=0.6)
+    top.set_title(f"source at {np.hypot(x0, y0):.2f}″")
+axes[0, 0].set_ylabel("source plane, ±1″")
+axes[1, 0].set_ylabel("image plane, ±2.1″")
+plotting.show(figure, alt="As the source moves off the axis, a ring breaks into four images, an arc, and two images.")
+
+
+# %% [markdown]
+# Inside the caustic the source has four images, on the axis merged into an almost closed ring. As it crosses the caustic two images meet and
+# vanish; a long arc with a small counter-image remains. Farther out there are two images, one that tends towards the source itself and one that shrinks
+# into the centre and fades. *How little the source moved* between the ring and the two images: a few tenths of an arcsecond. What we want to know about a lens hangs on such details.
+#
+# ## 3. From the sky to pixels: the instrument
+#
+# So far the sky was perfect. A telescope does three things to it, always in this order:
+#
+# 1. **blur**: light from a point spreads over the *point spread function* (PSF), by diffraction and, on the ground, by the air;
+# 2. **pixels**: each pixel adds up the light that falls on its area;
+# 3. **photons**: light arrives in lumps. A pixel that expects $N$ photons receives $N\pm\sqrt N$, Poisson-distributed.
+#
+# The course's `telescope` track does this **twice** to the same sky: once with a sharp instrument (HR: PSF 0.09″ wide, pixels of 0.05″), once with a
+# blunt one (LR x4: 0.36″, pixels of 0.2″). Both look equally long and both catch their own photons. We take one lens from the
+# track and rebuild its images with our thirty lines.
+
+# %%
+def blur(image, fwhm):
+    """Convolve with a round Gaussian PSF whose full width at half maximum is `fwhm` pixels."""
+    sigma = fwhm / np.sqrt(8 * np.log(2))
+    k2 = np.fft.fftfreq(len(image))[:, None] ** 2 + np.fft.rfftfreq(len(image)) ** 2
+    return np.fft.irfft2(np.fft.rfft2(image) * np.exp(-2 * (np.pi * sigma) ** 2 * k2), s=image.shape)
+
+
+def bin_pixels(image, k):
+    """Mean over blocks of k x k."""
+    return image.reshape(len(image) // k, k, len(image) // k, k).mean((1, 3))
+
+
+def expose(image, area, rng):
+    """Count photons in pixels `area` times as large as HR's, take the sky off, and return to brightness."""
+    photons = rng.poisson((np.maximum(image, 0) * tracks.PEAK + tracks.SKY) * area)
+    return (photons / area - tracks.SKY) / tracks.PEAK
+
+
+def ellipse(e1, e2):
+    """Axis ratio and angle from the two numbers (e1, e2) that lens modellers prefer."""
+    e = np.hypot(e1, e2)
+    return {"q": (1 - e) / (1 + e), "phi": np.arctan2(e2, e1) / 2}
+
+
+# %%
+one = tracks.simulate("telescope", 17, scale=4, classes="no_substructure", seed=7)[16]
+p = {name: values[0] for name, values in one.params.items()}
+halo = {"theta_E": p["theta_E"], "x0": p["center_x"], "y0": p["center_y"], "g1": p["gamma1"], "g2": p["gamma2"]}
+halo |= ellipse(p["e1"], p["e2"])
+galaxy = {"radius": p["source_radius"], "n": p["source_n"], "x0": p["source_x"], "y0": p["source_y"]}
+galaxy |= ellipse(p["source_e1"], p["source_e2"])
+
+fine = tracks.SUPERSAMPLING  # rays a HR pixel, along each axis
+x, y = sky_grid(tracks.SIZE["telescope"] * fine, tracks.PIXEL / fine)
+sky = sersic(*to_source(x, y, halo), **galaxy)
+rng = np.random.default_rng(0)
+stages = {}
+for name, s in (("HR", 1), ("LR x4", 4)):
+    blurred = blur(sky, tracks.PSF_FWHM[s] / tracks.PIXEL * fine)
+    binned = bin_pixels(blurred, s * fine)
+    peak = binned.max() if s == 1 else peak  # one unit for both: the brightest pixel of HR
+    stages[name] = [sky / peak, blurred / peak, binned / peak, expose(binned / peak, s**2, rng)]
+
+difference = np.abs(stages["HR"][2] - one.truth[0, ..., 0]).max()
+print(f"our noise-free HR against the track's: largest difference below 1e-3 of the peak: {difference < 1e-3}")
+assert difference < 1e-3
+photon_noise = np.sqrt((one.truth[0, ..., 0] + tracks.SKY / tracks.PEAK) / tracks.PEAK)
+print(f"noise a HR pixel: {photon_noise.min():.4f} on dark sky, {photon_noise.max():.4f} at the peak of 1")
+
+# %% tags=["nbval-ignore-output"]
+figure, axes = plt.subplots(2, 4, figsize=(9.8, 4.7), layout="constrained")
+norm = plotting.stretch([stages["HR"][3]], softening=0.1, limits=(-0.02, 1.1))
+titles = ("1 the sky", "2 after the PSF", "3 in pixels", "4 with photon noise")
+for row, (name, images) in zip(axes, stages.items(), strict=True):
+    for ax, image, title in zip(row, images, titles, strict=True):
+        drawn = ax.imshow(image, norm=norm, origin="lower", extent=(-3.2, 3.2, -3.2, 3.2))
+        ax.set(xticks=[], yticks=[], xlim=(-2, 2), ylim=(-2, 2), title=f"{title}: {len(image)} px")
+    row[0].set_ylabel(f"{name}: PSF {tracks.PSF_FWHM[1 if name == 'HR' else 4]}″")
+bar = figure.colorbar(drawn, ax=axes, shrink=0.6, label="brightness (HR's noise-free peak is 1)")
+bar.set_ticks([0, 0.1, 0.3, 1], labels=["0", "0.1", "0.3", "1"], minor=False)
+bar.minorticks_off()
+plotting.show(figure, alt="A lens after each step of the instrument, for the sharp and for the blunt telescope.")
+
+# %% [markdown]
+# Read each row from left to right. Blur comes first and is what takes the fine structure away; in LR the arc is already smooth *before*
+# it is cut into pixels. Then come the photons: at the peak they hardly matter, but the faint end of the arc sinks into the speckle of
+# the sky. The printed numbers say so: the noise on dark sky is a small fraction of the peak, but so is the light that we would like to see there.
+#
+# And the check held: our thirty lines, blurred and binned, *are* the track's noise-free HR image to better than a thousandth of the peak.
+#
+# ### Where signal sinks into noise
+#
+# The power spectrum puts blur, pixels and photons on one page. Photon noise is independent from pixel to pixel, so its spectrum
+# is **flat**: a floor. The signal falls; where it meets the floor, detail ends, whatever the pixel size. We average over many lenses
+# of both tracks. (`deeplense`, the second track, imitates a well-known benchmark. It is the subject of section 5.)
+
+# %%
+lenses = tracks.simulate("telescope", 360, seed=0)
+lenses_x4 = tracks.simulate("telescope", 60, scale=4, seed=0)
+replica = tracks.simulate("deeplense", 60, seed=0)
+
+expected = np.sqrt((lenses.truth + tracks.SKY / tracks.PEAK) / tracks.PEAK)
+ratio = ((lenses.hr - lenses.truth) / expected).std()
+print(f"HR minus truth, in units of the photon noise sqrt(N): {ratio:.2f}")
+assert abs(ratio - 1) < 0.01
+
+
+def crossing(frequency, signal, floor):
+    """First frequency at which the signal's power lies below the noise's."""
+    return frequency[np.argmax(signal < floor)]
+
+
+def spectrum(images):
+    frequency, power = metrics.radial_power_spectrum(images)
+    return frequency, power.mean(0)
+
+
+floors, ends = {}, {}
+for name, shown in (("telescope", lenses[:60]), ("deeplense", replica)):
+    floors[name] = spectrum(shown.hr - shown.truth)[1].mean()
+    ends[name] = crossing(*spectrum(shown.truth), floors[name])
+    print(f"{name}: the scene sinks under HR's noise at {ends[name]:.2f} cycles per HR pixel")
+for name, images, s in (("telescope", lenses[:60].lr, 2), ("telescope", lenses_x4.lr, 4), ("deeplense", replica.lr, 2)):
+    floor = spectrum(images)[1][-3:].mean() * s**2
+    print(f"{name}: LR x{s} ends at {floor / floors[name]:.1f} times HR's noise floor")
+assert ends["deeplense"] < 0.25 < ends["telescope"]
+
+# %% tags=["nbval-ignore-output"]
+figure, axes = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained", sharey=True)
+tracks_shown = {"telescope": (lenses[:60], {2: lenses[:60].lr, 4: lenses_x4.lr}), "deeplense": (replica, {2: replica.lr})}
+for ax, (name, (shown, small)) in zip(axes, tracks_shown.items(), strict=True):
+    ax.semilogy(*spectrum(shown.truth), color="black", linestyle=":", label="HR without noise")
+    ax.semilogy(*spectrum(shown.hr), color="black", label="HR as recorded")
+    for (s, images), colour in zip(small.items(), (plotting.COLOURS[5], plotting.COLOURS[4]), strict=False):
+        frequency, power = spectrum(images)
+        ax.semilogy(frequency / s, power * s**2, color=colour, label=f"LR x{s} as recorded")
+        ax.axvline(0.5 / s, color=colour, linestyle="--", linewidth=1)
+        ax.text(0.5 / s, 10, f"Nyquist x{s} ", rotation=90, ha="right", va="top", fontsize=8, color=colour)
+    ax.axhline(floors[name], color="0.6", linewidth=1)
+    ax.text(0.5, floors[name] * 1.2, "HR's noise floor", ha="right", fontsize=8, color="0.4")
+    ax.set(title=f"{name} track", xlabel="cycles per HR pixel", ylim=(1e-7, 30), xlim=(0, 0.5))
+    ax.legend()
+axes[0].set_ylabel("power per HR pixel")
+plotting.show(figure, alt="Spectra of both tracks: signal falls onto a flat noise floor, left of or beyond LR's Nyquist limit.")
+
+# %% [markdown]
+# **`telescope`** (left). The black dotted curve is the scene through HR's PSF, the solid one what HR recorded: they part where the scene
+# sinks under the noise floor. The coloured LR curves fall away from HR's *long before their Nyquist lines*: that is the wider PSF at work. At x2 the curve
+# lies on the noise floor before it reaches the dashed line, at x4 nearly so. It is not the pixels, then, that limit these telescopes. To win something back, a method must undo blur
+# in the presence of noise; enlarging pixels nicely is not enough.
+#
+# **`deeplense`** (right) is different in two ways. The scene is drowned in HR's own noise *below* LR's Nyquist limit, so LR has
+# lost nothing of it: between the two lines HR holds only noise. And LR's noise ends at **more than twice** HR's floor, although on this axis two
+# instruments that collect equal light must share one floor, as they do on the left. Keep that in mind. It is the first clue.
+#
+# ## 4. Three kinds of dark matter
+#
+# Why bother with lenses? Because the halo that bends the light is mostly dark matter, and its small-scale structure, which depends on what dark matter *is*, leaves
+# traces in the arcs (Alexander et al. 2020). The course has three classes, as the benchmark does: a smooth halo (`no_substructure`), a halo with some of its mass in
+# compact clumps (`subhalo`), and one with some of it in a line, as an axion condensate might form (`vortex`).
+#
+# How strong are the traces? To isolate them we simulate **matched triplets**: the same halo, shear, source and noise three times, the class being the only difference.
+
+# %%
+triplets = tracks.simulate("telescope", 180, seed=0, triplets=True)
+peaks = triplets.params["peak_brightness"].reshape(-1, 3, 1, 1)
+scenes = triplets.truth[..., 0].reshape(-1, 3, 128, 128) * peaks / peaks[:, :1]  # undo the scaling of each peak to 1
+assert np.ptp(triplets.params["theta_E"].reshape(-1, 3), axis=1).max() == 0
+
+
+def traces(scale):
+    """Noise-free change caused by subhalos and by the vortex, in units of the noise of one pixel: (N, 2, h, w)."""
+    wider = np.sqrt(tracks.PSF_FWHM[scale] ** 2 - tracks.PSF_FWHM[1] ** 2) / tracks.PIXEL
+    seen = np.array([[bin_pixels(blur(image, wider), scale) for image in three] for three in scenes])
+    noise = np.sqrt((seen[:, :1] + tracks.SKY / tracks.PEAK) / tracks.PEAK) / scale
+    return (seen[:, 1:] - seen[:, :1]) / noise
+
+
+significance = {}
+print("                     typical pixel on the arc    strongest pixel    all pixels together")
+for scale, name in ((1, "HR"), (2, "LR x2"), (4, "LR x4")):
+    changes = traces(scale)
+    changes_hr = changes if scale == 1 else changes_hr
+    arc = scenes[:, 0].reshape(60, 128 // scale, scale, 128 // scale, scale).mean((2, 4)) > 0.1
+    for k, kind in enumerate(tracks.CLASSES[1:]):
+        typical = np.median([np.abs(c[k][a]).mean() for c, a in zip(changes, arc, strict=True)])
+        strongest = np.median(np.abs(changes[:, k]).max((1, 2)))
+        significance[name, kind] = np.sqrt(np.square(changes[:, k]).sum((1, 2)))
+        total = np.median(significance[name, kind])
+        print(f"{name:6} {kind:8} {typical:20.2f} sigma {strongest:16.1f} sigma {total:16.1f} sigma")
+hidden = np.mean(significance["HR", "subhalo"] < 3)
+print(f"subhalo lenses whose whole trace is below 3 sigma in HR: {100 * hidden:.0f} %")
+assert np.median(significance["LR x4", "subhalo"]) < np.median(significance["HR", "subhalo"])
+
+# %% tags=["nbval-ignore-output"]
+figure, axes = plt.subplots(3, 5, figsize=(10, 5.6), layout="constrained")
+norm = plotting.stretch([scenes[14, 0]], limits=(0, 1))
+for row, i in zip(axes, (14, 3, 17), strict=True):
+    for ax, image in zip(row[:3], scenes[i], strict=True):
+        light = ax.imshow(image, norm=norm, origin="lower", extent=(-3.2, 3.2, -3.2, 3.2))
+    for ax, change in zip(row[3:], changes_hr[i], strict=True):
+        change = ax.imshow(change, cmap=plotting.DIVERGING, vmin=-6, vmax=6, origin="lower", extent=(-3.2, 3.2, -3.2, 3.2))
+    q = {k: v[3 * i + 1] for k, v in triplets.params.items()}
+    row[3].scatter(q["subhalo_x"], q["subhalo_y"], s=4000 * q["subhalo_theta_E"] ** 2, facecolor="none", edgecolor="k", linewidth=0.7)
+    q = {k: v[3 * i + 2] for k, v in triplets.params.items()}
+    along = q["vortex_half_length"] * np.array([np.cos(q["vortex_angle"]), np.sin(q["vortex_angle"])])
+    row[4].plot(*np.array([q["vortex_x"], q["vortex_y"]])[:, None] + along[:, None] * [-1, 1], color="k", linewidth=1.2)
+    for ax in row:
+        ax.set(xticks=[], yticks=[], xlim=(-2.2, 2.2), ylim=(-2.2, 2.2))
+titles = ("no substructure", "subhalo", "vortex", "subhalo − none", "vortex − none")
+for ax, title in zip(axes[0], titles, strict=True):
+    ax.set_title(title)
+bar = figure.colorbar(light, ax=axes[:, :3], shrink=0.6, location="left", label="noise-free brightness")
+bar.set_ticks([0, 0.1, 0.3, 1], labels=["0", "0.1", "0.3", "1"])
+bar.minorticks_off()
+figure.colorbar(change, ax=axes[:, 3:], shrink=0.6, label="change, in units of HR's noise a pixel")
+plotting.show(figure, alt="Three matched triplets and the changes that subhalos and a vortex cause, on one diverging scale.")
+
+
+# %% [markdown]
+# The left three columns show the same lens in three kinds of dark matter. With luck one spots the vortex, as a step where its line crosses
+# an arc; a person would call the first two identical. The right two columns show the *changes*, on one
+# scale in units of the noise of one HR pixel: pale means invisible in that pixel. Circles mark the subhalos (area in proportion to mass), the black line the vortex.
+# Clumps act where they lie close to an arc, as a small red-and-blue pair: light pushed from one place to another. The vortex shifts whole arcs.
+#
+# The table puts numbers on it. For subhalos the typical pixel of the arc changes by a small part of its noise. Only all pixels together, weighed
+# by someone who knows the exact pattern to look for, reach several sigma, and for a good part of the lenses not even three: *no classifier can be right about those*.
+# LR has less again than HR. This trace, not the bright ring, is what super-resolution must not smooth away, nor paint in.
+#
+# **No shortcuts.** A classifier takes whatever gives the class away. If subhalo lenses had, say, systematically smaller rings, it would learn ring sizes. So all classes
+# draw their lens and source from **one prior**, and the mass of subhalos is taken *from* the halo, not added to it. A check anyone should run on a data set: can a single
+# macroscopic number tell the classes apart? We measure it by the AUC: the chance that a random lens of one class has a larger value than one of another. 0.5 is pure
+# guessing, and even pure guessing scatters about 0.5 when lenses are few, so the table says by how much.
+
+# %% tags=["nbval-ignore-output"]
+def auc(a, b):
+    """Chance that a value drawn from `a` is larger than one drawn from `b`; ties count half."""
+    return (a[:, None] > b).mean() + 0.5 * (a[:, None] == b).mean()
+
+
+many = tracks.lens_set("telescope", 900, split="train")
+q = many.params
+macro = {"Einstein radius": q["theta_E"], "shear": np.hypot(q["gamma1"], q["gamma2"]),
+         "source radius": q["source_radius"], "flux": many.truth.mean((1, 2, 3))}  # fmt: skip
+chance = np.sqrt((300 + 300 + 1) / (12 * 300 * 300))  # standard deviation of the AUC of two equal populations
+print(f"AUC against no_substructure, 300 lenses a class; chance alone: 0.50 ± {chance:.3f}")
+for name, values in macro.items():
+    smooth, *others = (values[many.labels == k] for k in range(3))
+    areas = [auc(other, smooth) for other in others]
+    print(f"  {name:16} subhalo {areas[0]:.3f}   vortex {areas[1]:.3f}")
+    assert np.abs(np.array(areas) - 0.5).max() < 4 * chance
+
+figure, ax = plt.subplots(figsize=(7.5, 2.9), layout="constrained")
+for k, (name, style) in enumerate(zip(tracks.CLASSES, ("-", "--", ":"), strict=True)):
+    ax.hist(q["theta_E"][many.labels == k], 16, range=(0.8, 1.6), histtype="step", linewidth=1.8,
+            linestyle=style, color=plotting.COLOURS[(0, 4, 5)[k]], label=name)  # fmt: skip
+ax.axhline(300 / 16, color="0.7", linewidth=1, label="the prior: uniform")
+ax.set(xlabel="Einstein radius [arcsec]", ylabel="lenses a bin", ylim=(0, 45))
+ax.legend(ncols=2, loc="upper center")
+plotting.show(figure, alt="Histograms of the Einstein radius of the three classes, all scattered about the same level.")
+
+
+# %% [markdown]
+# All AUCs lie within what chance allows, and the three histograms scatter about the same flat line: the ring tells nothing. Whatever a classifier
+# finds in lesson 06 must come from the arcs themselves.
+#
+# ## 5. The case of the DeepLense pairs
+#
+# Here is the case. A benchmark, much used by students of this field, consists of ten thousand pairs of lens images: `HR/sampleN.npy`, 150 × 150 pixels,
+# and `LR/sampleN.npy`, 75 × 75. The task: train a network that turns one into the other. Networks have been trained on it for years, small and large, and they all stop at nearly
+# the same score. Why?
+#
+# We have met the first clue: a noise floor where it should not be. So let us question the files. **What made the LR images?** There are five suspects: a camera with
+# larger pixels (*block mean*), the antialiased *bicubic* of section 1, two *four-tap bicubics* that skip the antialiasing, and plain *decimation*.
+#
+# The method is a line-up without prejudice. If LR was computed from HR by any linear filter, each LR pixel is the same weighted sum of the HR pixels around it.
+# Take the 6 × 6 HR pixels around each LR pixel, and let **least squares** find the 36 weights. Nothing is assumed but linearity. We interrogate our own replica of the benchmark first
+# (`deeplense`, which copies the original's statistics and which we may print here), then the `telescope` track.
+
+# %%
+def windows(hr, lr, taps=6):
+    """Each LR pixel off the border, (n,), and the taps x taps HR pixels around it, (n, taps * taps)."""
+    hr, lr = (a[..., 0].astype(float) for a in (hr, lr))
+    around = np.lib.stride_tricks.sliding_window_view(hr, (taps, taps), axis=(1, 2))[:, ::2, ::2]
+    border = (taps - 2) // 4
+    inner = lr[:, border : lr.shape[1] - border, border : lr.shape[2] - border]
+    return around.reshape(-1, taps * taps), inner.ravel()
+
+
+def fit_kernel(hr, lr):
+    """The 6 x 6 weights that best turn HR into LR, and what they leave unexplained (rms)."""
+    around, pixel = windows(hr, lr)
+    weights = np.linalg.solve(around.T @ around, around.T @ pixel)
+    return weights.reshape(6, 6), np.sqrt(np.mean((pixel - around @ weights) ** 2))
+
+
+fits = {name: fit_kernel(p.hr[:40], p.lr[:40]) for name, p in (("deeplense", replica), ("telescope", lenses))}
+print("deeplense: the four inner weights along each axis")
+for axis, label in ((0, "along x"), (1, "along y")):
+    print("  ", label, np.round(fits["deeplense"][0].sum(axis)[1:5], 3))
+ring = np.ones((6, 6), bool)
+ring[1:5, 1:5] = False
+print(f"   the {ring.sum()} weights of the outer ring are all below 1e-4: {np.abs(fits['deeplense'][0][ring]).max() < 1e-4}")
+assert np.allclose(fits["deeplense"][0].sum(0)[1:5], [-0.09375, 0.59375, 0.59375, -0.09375], atol=1e-4)
+assert np.abs(fits["deeplense"][0][ring]).max() < 1e-4
+
+
+# %% [markdown]
+# Out of 36 free weights, 20 came back as zero, and the others as a product of the same four numbers, $-0.094,\ 0.594,\ 0.594,\ -0.094$. A physical instrument would not
+# do that. Such numbers have an author: they are the **cubic convolution kernel** of Keys (1981), which has one free parameter $a$,
+#
+# $$k(t)=\begin{cases}(a+2)|t|^3-(a+3)|t|^2+1 & |t|\le1\\ a|t|^3-5a|t|^2+8a|t|-4a & 1<|t|<2.\end{cases}$$
+#
+# An LR pixel sits half-way between two HR pixels (section 1), so the kernel is read at $t=\pm\tfrac12$ and $\pm\tfrac32$. There $k(\tfrac32)=a/8$: the outer weight gives the
+# parameter away. `SR_DATA` holds four *original* pairs, read back at 8 bits from a published figure; where they are present, we question them as well.
+
+# %% tags=["nbval-ignore-output"]
+def keys(t, a):
+    t = np.abs(t)
+    near, far = (a + 2) * t**3 - (a + 3) * t**2 + 1, a * (t**3 - 5 * t**2 + 8 * t - 4)
+    return np.where(t <= 1, near, np.where(t < 2, far, 0))
+
+
+original = course.find_data("lensing/sr_pairs_decoded_8bit.npz")
+if original is None:
+    print("Four original pairs would join here: put sr_pairs_decoded_8bit.npz into SR_DATA/lensing (data/README.md).")
+else:
+    with np.load(original) as stored:
+        original = pairs.ImagePairs(stored["LR"][..., None], stored["HR"][..., None], 2, "four original pairs")
+    fits["four original pairs"] = fit_kernel(original.hr, original.lr)
+
+figure, axes = plt.subplots(1, len(fits) + 1, figsize=(2.6 * len(fits) + 3.4, 3.1), width_ratios=[1] * len(fits) + [1.5],
+                            layout="constrained")  # fmt: skip
+t = np.linspace(0, 2.7, 401)
+inset = axes[-1].inset_axes([0.56, 0.27, 0.42, 0.33], xlim=(1.3, 1.7), ylim=(-0.16, -0.04), xticks=[1.5])
+for a, colour in ((-0.5, plotting.COLOURS[2]), (-0.75, plotting.COLOURS[4]), (-1.0, plotting.COLOURS[3])):
+    for panel in (axes[-1], inset):
+        panel.plot(t, keys(t, a), color=colour, label=f"Keys, a = {a}")
+for ax, (name, (kernel, _)), marker in zip(axes, fits.items(), "osD", strict=False):
+    drawn = ax.imshow(kernel, cmap=plotting.DIVERGING, vmin=-0.36, vmax=0.36)
+    ax.set(title=f"{name}\nfitted kernel", xticks=[], yticks=[])
+    for (i, j), weight in np.ndenumerate(kernel):
+        ax.text(j, i, f"{weight:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=7, color="w" if weight > 0.25 else "k")
+    taps = (kernel.sum(0) + kernel.sum(1)) / 2
+    print(f"{name}: a = 8 x outer weight = {4 * (taps[1] + taps[4]):.3f}")
+    for panel in (axes[-1], inset):
+        panel.plot([0.5, 1.5, 2.5], (taps[2::-1] + taps[3:]) / 2, marker, color="k", markersize=7, fillstyle="none", label=name)
+axes[-1].set(title="summed along one axis", xlabel="distance from LR pixel [HR pixels]", ylim=(-0.2, 1.05), ylabel="weight")
+axes[-1].legend(fontsize=7, loc="upper right")
+inset.tick_params(labelsize=7)
+plotting.show(figure, alt="Fitted kernels: four sharp taps in the DeepLense data, a broad hill on the telescope track.")
+
+
+# %% [markdown]
+# The replica's weights sit exactly on the curve with $a=-0.75$, and so do those of the original pairs, within what 8-bit rounding allows. Matlab and Pillow use $a=-0.5$;
+# **$a=-0.75$ is the signature of PyTorch and OpenCV**, and four taps for a reduction mean that antialiasing was left off. The culprit is one line:
+# `interpolate(hr, scale_factor=0.5, mode="bicubic")`.
+#
+# On the `telescope` track the same question gets another answer: a broad, soft hill. It is the difference of the two PSFs and the larger pixel, which no four taps
+# could imitate. That is what an instrument looks like.
+#
+# Now the line-up. If a suspect did it, what remains after subtracting its version of LR is numerical dust.
+
+# %%
+def suspects(p):
+    """What each suspect would have made of HR, on the pixels that `windows` keeps: {name: prediction}."""
+    around, _ = windows(p.hr, p.lr)
+
+    def by_taps(*six):
+        return around @ np.outer(six, six).ravel()
+
+    antialiased = pairs.degrade(p.hr, 2)[:, 1:-1, 1:-1, 0].ravel()
+    return {
+        "bicubic, 4 taps, a = -0.75": by_taps(0, *keys(np.array([1.5, 0.5, 0.5, 1.5]), -0.75), 0),
+        "bicubic, 4 taps, a = -0.5": by_taps(0, *keys(np.array([1.5, 0.5, 0.5, 1.5]), -0.5), 0),
+        "block mean": by_taps(0, 0, 0.5, 0.5, 0, 0),
+        "bicubic, antialiased": antialiased,
+        "decimation": by_taps(0, 0, 1, 0, 0, 0),
+        "best of all 6 x 6 kernels": around @ fit_kernel(p.hr, p.lr)[0].ravel(),
+    }
+
+
+def line_up(p):
+    """Root mean square of LR minus each suspect's version of it."""
+    return {name: np.sqrt(np.mean((windows(p.hr, p.lr)[1] - made) ** 2)) for name, made in suspects(p).items()}
+
+
+rms = {"deeplense": line_up(replica[:40]), "telescope": line_up(lenses[:40])}
+print("rms of what remains                deeplense   telescope")
+for name in rms["deeplense"]:
+    print(f"  {name:30} {rms['deeplense'][name]:11.4f} {rms['telescope'][name]:11.4f}")
+assert rms["deeplense"]["bicubic, 4 taps, a = -0.75"] < 1e-6
+
+light = np.clip(lenses.lr[:40], 0, None)  # the photon noise of LR, and of HR seen through the fitted kernel
+lr_noise = np.mean((light + tracks.SKY / tracks.PEAK) / tracks.PEAK / 4)
+hr_noise = np.mean((lenses.truth[:40] + tracks.SKY / tracks.PEAK) / tracks.PEAK) * np.square(fits["telescope"][0]).sum()
+best = rms["telescope"]["best of all 6 x 6 kernels"]
+print(f"telescope: best kernel leaves {best:.4f}; the photon noise of two exposures is {np.sqrt(lr_noise + hr_noise):.4f}")
+assert abs(best / np.sqrt(lr_noise + hr_noise) - 1) < 0.1
+
+
+# %% [markdown]
+# One suspect leaves nothing. In the `deeplense` column the four taps with $a=-0.75$ explain LR to the last float32 digit; every other suspect leaves thousands of times more.
+# In the `telescope` column all of them leave something, and even the best of all possible kernels leaves as much as *the photon noise of two exposures*. No filter of HR can explain
+# an image that was exposed on its own.
+#
+# **The last witness: the noise.** Look into the dark corners, where there is no lens and all that varies is noise. Apply the four taps to HR's noise. If LR was made from the
+# *noisy* HR, this must predict LR's noise, pixel by pixel. If LR is an observation, it cannot: no two exposures share their photons.
+
+# %% tags=["nbval-ignore-output"]
+def corner_noise(p, side=16):
+    """In the four corners of each image: LR as the four taps predict it from HR, and LR as it is."""
+    ends = (slice(None, side), slice(-side, None)), (slice(None, 2 * side), slice(-2 * side, None))
+    lr, hr = (np.concatenate([a[:, i, j] for i in e for j in e]) for a, e in zip((p.lr, p.hr), ends, strict=True))
+    around, pixel = windows(hr, lr)
+    taps = keys(np.array([2.5, 1.5, 0.5, 0.5, 1.5, 2.5]), -0.75)
+    return around @ np.outer(taps, taps).ravel(), pixel
+
+
+outskirts = [lenses.truth[:, i, j].max((1, 2, 3)) for i in (slice(32), slice(-32, None)) for j in (slice(32), slice(-32, None))]
+witnesses = {"deeplense": replica, "telescope": lenses[np.max(outskirts, 0) < 1e-4]}
+if original is not None:
+    witnesses["four original pairs"] = original
+    print("rms of what remains in the four original pairs")
+    for name, value in line_up(original).items():
+        print(f"  {name:30} {value:.4f}")
+correlation = {}
+figure, axes = plt.subplots(1, len(witnesses), figsize=(3.4 * len(witnesses), 3.5), layout="constrained")
+for ax, (name, p) in zip(axes, witnesses.items(), strict=True):
+    made, seen = corner_noise(p)
+    correlation[name] = np.corrcoef(made, seen)[0, 1]
+    drawn = np.random.default_rng(0).permutation(len(made))[:3000]
+    made, seen = (1e3 * (v - v.mean())[drawn] for v in (made, seen))
+    ax.scatter(made, seen, s=3, alpha=0.4, color=plotting.COLOURS[5], linewidth=0)
+    ax.set(title=f"{name}: correlation {correlation[name]:.2f}", xlim=(-12, 12), ylim=(-12, 12), aspect="equal",
+           xlabel="predicted from HR's noise [1/1000]")  # fmt: skip
+axes[0].set_ylabel("LR's noise [1/1000]")
+assert correlation["deeplense"] > 0.999 and abs(correlation["telescope"]) < 0.05
+plotting.show(figure, alt="LR's noise against the prediction from HR's: a line for DeepLense, a round cloud for telescope.")
+
+
+# %% [markdown]
+# Case closed. In the replica the points form a line: LR's noise is HR's noise, filtered. The original pairs lie on the same line as closely as a figure of 8 bits can show (its points sit on a lattice of grey
+# levels), and in the printed line-up the four taps with $a=-0.75$ leave the least, about what rounding HR and LR to 8 bits accounts for. On the `telescope` track the cloud is round.
+#
+# **What it means.** The LR images of this benchmark are *not a second observation* of the sky. They are a mild resize of a *noisy* HR image, noise included. So
+#
+# - the scene itself loses nothing on the way (section 3: it was under the noise before LR's Nyquist limit), and there is no blur to undo;
+# - what HR has and LR has not is **noise**, most of which no method can predict. A perfect, noise-free image is not even the best answer, because HR is not noise-free;
+# - so there is a **ceiling**, close above bicubic, and all networks stop at it. Lesson 02 computes where it lies.
+#
+# None of this makes the benchmark useless: it makes its scores comparable, which is why the course keeps a replica. But for the question that astronomers ask ("what would a sharper telescope have seen?")
+# we need the other track, in which LR and HR are two exposures and the score is taken against the noise-free truth.
+#
+# ## 6. The real sky
+#
+# Simulations are clean in ways that the sky is not. If `SR_DATA` is there, the next cell shows five lenses taken by the Hubble Space Telescope, with a logarithm-like (asinh) stretch, because the lens galaxy
+# outshines the arcs by far. North is up and east is left, as astronomers draw it.
+
+# %% tags=["nbval-ignore-output"]
+def autocorrelation(image, lags=7):
+    """How alike is noise at a distance of 0, 1, 2 … pixels along a row? Measured in the corners, slopes removed."""
+    n = 24
+    y, x = np.mgrid[:n, :n] / n
+    slopes = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], -1).reshape(-1, 6)
+    found = []
+    for i in (slice(n), slice(-n, None)):
+        for j in (slice(n), slice(-n, None)):
+            corner = image[i, j].ravel()
+            rest = (corner - slopes @ np.linalg.lstsq(slopes, corner)[0]).reshape(n, n)
+            found.append([(rest[:, k:] * rest[:, : n - k]).mean() / (rest**2).mean() for k in range(lags)])
+    return np.median(found, 0)  # the median of four corners: one may hold a star
+
+
+folder = course.find_data("lensing/real")
+hubble = {}
+if folder is None or importlib.util.find_spec("h5py") is None:
+    print("Five Hubble images would stand here: they need h5py and SR_DATA/lensing/real (data/README.md says how to get them).")
+else:
+    import h5py
+
+    for path in sorted(folder.glob("*/**/image_*.h5")):
+        with h5py.File(path) as stored:
+            image, noise = stored["image_data"][()].astype(float), float(stored["background_rms"][()])
+            pixel = np.sqrt(np.abs(np.linalg.det(stored["transform_pix2angle"][()])))
+        hubble[path.stem.removeprefix("image_").replace("_F", ", F").replace("_", " ")] = image / noise, pixel
+    figure, axes = plt.subplots(2, 3, figsize=(8.6, 6.0), layout="constrained")
+    for ax, (name, (image, pixel)) in zip(axes.flat, hubble.items(), strict=False):
+        ax.imshow(image, norm=plotting.stretch([image], softening=0.01, limits=(-2, image.max())), origin="lower")
+        ax.plot([6, 6 + 1 / pixel], [6, 6], color="w", linewidth=2.5)
+        ax.text(6 + 0.5 / pixel, 9, "1″", color="w", ha="center")
+        ax.set(title=f"{name}\n{pixel:.3f}″ a pixel", xticks=[], yticks=[])
+        axes.flat[-1].plot(autocorrelation(image), "o-", markersize=4, linewidth=1, label=name)
+    axes.flat[-1].plot(autocorrelation(lenses.hr[0, ..., 0]), "ks--", markersize=4, linewidth=1, label="telescope track, HR")
+    axes.flat[-1].set(title="autocorrelation of the noise", xlabel="distance [pixels]", ylabel="correlation", ylim=(-0.25, 1.05))
+    axes.flat[-1].legend(fontsize=8)
+    plotting.show(figure, alt="Five Hubble lenses with scale bars, and the autocorrelation of their noise, which is not white.")
+
+# %% [markdown]
+# *Images: NASA, ESA, STScI; the two SDSS lenses are from the SLACS survey (Bolton et al. 2008; data as prepared by Shajib et al. 2021 and Galan et al. 2021), the others are distributed with the dolphin modelling
+# pipeline (Shajib et al. 2025).*
+#
+# Three things no track of ours has:
+#
+# - **lens light.** The bright centre is the lens galaxy itself. Its glow lies under the arcs and must be modelled and subtracted, or the network must learn to look past it;
+# - **colour, neighbours, quasars.** Four of the points are one quasar, seen four times;
+# - **correlated noise.** The last panel shows it: in our simulation neighbouring pixels have independent noise (the black curve falls to zero at once). In Hubble images they do not: several exposures have been *drizzled*
+#   onto a new grid (Fruchter & Hook 2002), which spreads each photon over neighbouring pixels. A denoiser that expects white noise takes these patches for structure.
+#
+# So a network trained on our tracks will not work on such images unchanged. Say so whenever you show one that "works on real data".
+#
+# **A real galaxy as the source.** Sérsic profiles are smooth; galaxies have arms and knots. `SR_DATA` has galaxies of Hubble's COSMOS field. Nothing in the thirty lines asks the source to be a formula: to trace a real
+# one, look up its pixels at $\boldsymbol\beta$.
+
+# %% tags=["nbval-ignore-output"]
+cosmos = course.find_data("lensing/real/hst_cosmos_galaxies/cosmos_f814w_168px_0p03.npz")
+if cosmos is None:
+    print("A COSMOS galaxy would be lensed here: it needs SR_DATA/lensing/real/hst_cosmos_galaxies (data/README.md).")
+else:
+    with np.load(cosmos) as stored:
+        spiral, noise = stored["images"][215].astype(float), stored["rms"][215]
+    distance = np.hypot(*np.mgrid[-83.5:84, -83.5:84])
+    spiral = ndimage.gaussian_filter(spiral, 1) / (1 + np.exp((distance - 62) / 4))  # less noise, no square border
+    pixel = 0.011  # arcsec: the galaxy as it would look nearly three times as far away as its 0.03″ pixels say
+    x, y = sky_grid(256, 0.025)
+    bx, by = to_source(x, y, {"theta_E": 1.3, "q": 0.7, "phi": 0.9, "g1": 0.04, "g2": 0.02})
+    lensed = ndimage.map_coordinates(spiral, [(by - 0.07) / pixel + 83.5, (bx + 0.1) / pixel + 83.5], order=1)
+    views = {"COSMOS galaxy (source)": spiral, "through the lens": lensed}
+    peak = bin_pixels(blur(lensed, 0.09 / 0.025), 2).max()
+    for name, s in (("telescope, HR", 1), ("telescope, LR x4", 4)):
+        image = bin_pixels(blur(lensed, tracks.PSF_FWHM[s] / 0.025), 2 * s) / peak
+        views[name] = expose(image, s**2, np.random.default_rng(1)) * peak
+    norm = plotting.stretch([lensed], softening=0.15, limits=(-0.01, lensed.max()))
+    figure = plotting.image_grid({k: v[::-1, :, None] for k, v in views.items()}, norm=norm, size=2.3)
+    plotting.show(figure, alt="A spiral galaxy, its lensed image, and the image as the sharp and the blunt telescope record it.")
+
+
+# %% [markdown]
+# *(Galaxy: NASA, ESA, COSMOS; Koekemoer et al. 2007.)* The spiral's core and knots appear several times, stretched along the arcs. HR keeps the knots; LR x4 joins them into a smooth band. Which knots are real is exactly what one
+# would ask of super-resolution, and a network that has only ever seen smooth Sérsic sources has no reason to answer well. The grain in the second panel, by the way, is *Hubble's noise, lensed*: real data as source brings its own noise along.
+#
+# ## 7. Splits, and how leakage ruins them
+#
+# Data must be split into training, validation and test before anything is learnt. *How* matters more than in what ratio. The popular recipe: cut the photographs into many small crops, shuffle, keep ten percent for testing. The
+# crops differ, so nothing is counted twice. Or is it?
+#
+# We let the silliest of all networks judge: a **memoriser**. It stores every training crop. Given a test LR crop, it finds the stored LR crop that looks most alike, and pastes that crop's HR detail onto the linear enlargement. It
+# has learnt nothing about images. Three splits, the same memoriser, gain over a plain bicubic enlargement:
+
+# %%
+def crops(image, n, size, rng):
+    top, left = (rng.integers(side - size + 1, size=n) for side in image.shape[:2])
+    return np.stack([image[i : i + size, j : j + size] for i, j in zip(top, left, strict=True)])
+
+
+def grid_tiles(image, size):
+    rows, columns = image.shape[0] // size, image.shape[1] // size
+    return image[: rows * size, : columns * size].reshape(rows, size, columns, size, 1).swapaxes(1, 2).reshape(-1, size, size, 1)
+
+
+def memoriser_gain(train, test, scale=4):
+    """PSNR of the memoriser minus PSNR of bicubic, in dB, over all test crops together."""
+    def look(lr):
+        return (lr - lr.mean((1, 2), keepdims=True)).reshape(len(lr), -1)
+
+    lr_train, lr_test = pairs.degrade(train, scale), pairs.degrade(test, scale)
+    bicubic, size = pairs.resize(lr_test, test.shape[1:3]), train.shape[1:3]
+    _, found = cKDTree(look(lr_train)).query(look(lr_test))
+    pasted = bicubic + train[found] - pairs.resize(lr_train[found], size)
+    return 10 * np.log10(metrics.mse(bicubic, test).mean() / metrics.mse(pasted, test).mean())
+
+
+gains = {}
+centre = {k: y[(y.shape[0] - 192) // 2 :, (y.shape[1] - 192) // 2 :][:192, :192] for k, y in luma.items()}
+for name, image in centre.items():
+    rng = np.random.default_rng(0)
+    overlapping, tiles = crops(image, 6000, 16, rng), rng.permutation(grid_tiles(image, 16))
+    others = np.concatenate([crops(other, 600, 16, rng) for k, other in centre.items() if k != name])
+    gains[name] = [memoriser_gain(overlapping[600:], overlapping[:600]),
+                   memoriser_gain(tiles[len(tiles) // 10 :], tiles[: len(tiles) // 10]),
+                   memoriser_gain(others, overlapping[:600])]  # fmt: skip
+for label, column in zip(("random crops of one photograph", "tiles of one photograph", "by photograph"), zip(*gains.values(), strict=True), strict=True):
+    print(f"{label:32} mean {np.mean(column):+.1f} dB   best {max(column):+.1f}   worst {min(column):+.1f}")
+assert np.mean([g[0] for g in gains.values()]) > 0.5 > -1 > np.mean([g[2] for g in gains.values()])
+
+# %% tags=["nbval-ignore-output"]
+figure, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
+order = sorted(gains, key=lambda k: gains[k][0])
+labels = ("random crops of the same photograph", "other tiles of the same photograph", "other photographs only")
+for k, (label, colour, marker) in enumerate(zip(labels, (plotting.COLOURS[4], plotting.COLOURS[1], plotting.COLOURS[5]), "os^", strict=True)):
+    ax.plot([gains[name][k] for name in order], range(len(order)), marker, color=colour, label=f"trained on {label}")
+ax.axvline(0, color="k", linewidth=1)
+ax.set(yticks=range(len(order)), yticklabels=order, xlabel="memoriser minus bicubic, on held-out crops [dB]")
+ax.legend(fontsize=9, loc="lower right")
+plotting.show(figure, alt="The memoriser beats bicubic on held-out crops of photographs that it has seen, and only there.")
+
+# %% [markdown]
+# Split by photograph (blue triangles) the memoriser is *worse* than bicubic on every picture, as it deserves to be. With random crops (red circles) the mean turns positive: each test crop has a near-copy
+# among the training crops, shifted by a pixel or two. On the brick wall it gains several decibels, a spectacular result from a method that knows nothing; there even tiles that do not overlap leak, because a wall repeats itself.
+# A real network with millions of weights is a better memoriser than this.
+#
+# The rule: **split by the thing that must generalise**: by photograph, by lens, by patient, by night; cut crops afterwards (Kapoor & Narayanan 2023 collect leaks of this kind from many sciences). For simulated lenses the trap is
+# the seed: the same random stream in two splits gives the same lens twice. In `srutils` a photograph belongs to one part, and a lens depends on *(track, split, seed, number)*, so that no two splits can meet. Do not trust it; assert it.
+
+# %%
+parts = photos.photo_split(seed=0)
+names = [set(part) for part in parts]
+print("photographs:", ", ".join(f"{len(n)} {label}" for n, label in zip(names, ("train", "validation", "test"), strict=True)))
+assert not (names[0] & names[1] or names[0] & names[2] or names[1] & names[2])
+assert set.union(*names) == set(photographs)
+
+drawn = {split: tracks.simulate("telescope", 24, split=split, seed=0).params["theta_E"] for split in tracks.SPLITS}
+rings = np.concatenate(list(drawn.values()))
+assert len(np.unique(rings)) == len(rings)
+assert np.array_equal(drawn["test"], lenses.params["theta_E"][:24])  # a longer set begins with the shorter one
+print(f"lenses: {len(rings)} drawn from three splits with the same seed, all different")
+
+# %% [markdown]
+# ## What went wrong, and why
+#
+# Three failures stood in this lesson on purpose: the half-pixel shift, decimation, and the memoriser. Here is a fourth, which is easy to commit and hard to see. Many pipelines scale *each image by itself* to the range from 0 to 1 before training. For the benchmark that is tempting: HR
+# comes scaled so, LR does not quite. So we "repair" LR, and look at what bicubic scores, and at what the kernel fit says.
+
+# %%
+low, high = replica.lr.min((1, 2, 3), keepdims=True), replica.lr.max((1, 2, 3), keepdims=True)
+repaired = pairs.ImagePairs((replica.lr - low) / (high - low), replica.hr, 2, "deeplense, LR rescaled")
+for p in (replica, repaired):
+    bicubic = metrics.psnr(pairs.resize(p.lr, p.hr.shape[1:3]), p.hr)
+    kernel, rest = fit_kernel(p.hr[:40], p.lr[:40])
+    print(f"{p.name:22}  bicubic {bicubic.mean():.2f} dB   kernel sums to {kernel.sum():.3f}, leaves {rest:.5f}")
+before, after = (metrics.psnr(pairs.resize(p.lr, p.hr.shape[1:3]), p.hr).mean() for p in (replica, repaired))
+assert before - after > 0.5
+
+# %% [markdown]
+# LR's brightest pixel is dimmer than HR's, because the resize averages noise peaks away. Stretching it back to 1 makes every LR image a little too bright, each by *another* factor. The images look the same; bicubic loses a good part of a decibel or more, and the kernel no longer sums to one,
+# which betrays it. A network can learn the mean factor and will then "beat bicubic" by undoing our own mistake.
+# **HR and LR must share one scale**: in the `deeplense` track both are normalised by HR's two numbers, in `telescope` by the peak of the noise-free HR scene.
+#
+# ## Recap
+#
+# - **Where is an LR pixel?** At $(i+\tfrac12)s-\tfrac12$. A shift to $i\,s$ cost 1.5 dB at x2 and 2 dB at x4 over our photographs.
+# - **Nyquist, aliasing, noise floor.** LR holds nothing beyond $0.5/s$ cycles per HR pixel. Without antialiasing that detail is folded onto coarse detail instead. And where the signal lies under the noise floor, detail
+#   has ended already, whatever the pixels: on `telescope` x2 blur and noise end it, not pixels.
+# - **Why is a ring a ring?** Because $\boldsymbol\beta=\boldsymbol\theta-\boldsymbol\alpha(\boldsymbol\theta)$ folds the sky: near the axis several directions lead to the same piece of the source. Thirty lines do it, and two libraries agree.
+# - **How faint are subhalos?** A tenth of the noise in a typical pixel of an HR arc, five sigma for all pixels together, and below three for about a quarter of the lenses.
+# - **Second observation or copy?** The DeepLense LR images are copies: four taps with $a=-0.75$ of the noisy HR, noise included. On `telescope` no kernel explains LR better than the photon noise of two exposures allows.
+# - **Leakage.** A memoriser gained 1.3 dB over bicubic on held-out crops of photographs that it had seen, and lost 2.1 dB on photographs that it had not.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Whose bicubic?** Reduce a photograph by two with another library (OpenCV's `cv2.resize`, scikit-image's `resize`, PyTorch's `interpolate` with and without `antialias=True`) and identify its kernel as in section 5. Which of them antialias?
+#
+# <details><summary>Hint</summary>
+#
+# `windows` wants arrays (N, H, W, 1) and an LR of exactly half the size. Fit on a textured photograph such as `gravel`: on a smooth one many kernels explain LR equally well, and least squares picks an ugly one. For antialiased
+# kernels 6 taps are too few; use `taps=10`.
+#
+# </details>
+#
+# **2. A clump you can see.** Add one point mass to `to_source` (deflection $\theta_s^2\,\mathbf d/|\mathbf d|^2$, where $\mathbf d$ points from the clump to the ray). How far from the arc may a clump of $\theta_s=0.05''$ be, to be detected at three sigma in HR? And in LR x4?
+#
+# <details><summary>Hint</summary>
+#
+# Trace the lens with and without the clump, `blur` and `bin_pixels` both, divide the difference by the noise of a pixel as `traces` does, and take the root of the sum of squares. Move the clump outwards along a line through the arc. `lensing.point_masses` checks your formula.
+#
+# </details>
+#
+# **3. A better memoriser.** Let the memoriser look at larger or smaller crops, at x2, or at ten times as many. When does the leak grow, and does the honest split ever turn positive?
+#
+# <details><summary>Hint</summary>
+#
+# Only three numbers change: the crop size 16, `scale`, and 6000. Larger crops are rarer to find again; smaller ones are found in *other* photographs too. Remember to keep the crop size a multiple of the scale.
+#
+# </details>
+
+# %% [markdown]
+# ## References
+#
+# - S. Alexander, S. Gleyzer, E. McDonough, M. W. Toomey, E. Usai (2020), Deep learning the morphology of dark matter substructure, *ApJ* 893, 15. [doi:10.3847/1538-4357/ab7925](https://doi.org/10.3847/1538-4357/ab7925), [arXiv:1909.07346](https://arxiv.org/abs/1909.07346)
+# - S. Birrer, A. Amara (2018), lenstronomy: multi-purpose gravitational lens modelling software package, *Physics of the Dark Universe* 22, 189. [doi:10.1016/j.dark.2018.11.002](https://doi.org/10.1016/j.dark.2018.11.002)
+# - A. S. Bolton et al. (2008), The Sloan Lens ACS Survey V, *ApJ* 682, 964. [doi:10.1086/589327](https://doi.org/10.1086/589327)
+# - C. Dong, C. C. Loy, K. He, X. Tang (2014), Learning a deep convolutional network for image super-resolution, *ECCV*. [doi:10.1007/978-3-319-10593-2_13](https://doi.org/10.1007/978-3-319-10593-2_13): where lesson 03 begins
+# - D. J. Field (1987), Relations between the statistics of natural images and the response properties of cortical cells, *JOSA A* 4, 2379. [doi:10.1364/JOSAA.4.002379](https://doi.org/10.1364/JOSAA.4.002379)
+# - A. S. Fruchter, R. N. Hook (2002), Drizzle: a method for the linear reconstruction of undersampled images, *PASP* 114, 144. [doi:10.1086/338393](https://doi.org/10.1086/338393)
+# - A. Galan et al. (2021), SLITronomy: towards a fully wavelet-based strong lensing inversion technique. [arXiv:2012.02802](https://arxiv.org/abs/2012.02802)
+# - S. Kapoor, A. Narayanan (2023), Leakage and the reproducibility crisis in machine-learning-based science, *Patterns* 4, 100804. [doi:10.1016/j.patter.2023.100804](https://doi.org/10.1016/j.patter.2023.100804)
+# - C. R. Keeton (2001), A catalog of mass models for gravitational lensing. [arXiv:astro-ph/0102341](https://arxiv.org/abs/astro-ph/0102341)
+# - R. G. Keys (1981), Cubic convolution interpolation for digital image processing, *IEEE TASSP* 29, 1153. [doi:10.1109/TASSP.1981.1163711](https://doi.org/10.1109/TASSP.1981.1163711)
+# - A. M. Koekemoer et al. (2007), The COSMOS survey: Hubble Space Telescope ACS observations and data processing, *ApJS* 172, 196. [doi:10.1086/520086](https://doi.org/10.1086/520086)
+# - R. Kormann, P. Schneider, M. Bartelmann (1994), Isothermal elliptical gravitational lens models, *A&A* 284, 285. [ADS](https://ui.adsabs.harvard.edu/abs/1994A%26A...284..285K)
+# - R. Narayan, M. Bartelmann (1996), Lectures on gravitational lensing. [arXiv:astro-ph/9606001](https://arxiv.org/abs/astro-ph/9606001)
+# - J. L. Sérsic (1963), Influence of the atmospheric and instrumental dispersion on the brightness distribution in a galaxy, *Boletín de la Asociación Argentina de Astronomía* 6, 41
+# - A. J. Shajib et al. (2021), Dark matter haloes of massive elliptical galaxies at z ∼ 0.2 are well described by the Navarro–Frenk–White profile, *MNRAS* 503, 2380. [doi:10.1093/mnras/stab536](https://doi.org/10.1093/mnras/stab536)
+# - A. J. Shajib et al. (2025), dolphin: a fully automated forward modeling pipeline. [arXiv:2503.22657](https://arxiv.org/abs/2503.22657)
+# - S. van der Walt et al. (2014), scikit-image: image processing in Python, *PeerJ* 2, e453. [doi:10.7717/peerj.453](https://doi.org/10.7717/peerj.453)
+# - Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli (2004), Image quality assessment: from error visibility to structural similarity, *IEEE TIP* 13, 600. [doi:10.1109/TIP.2003.819861](https://doi.org/10.1109/TIP.2003.819861): the SSIM of the next lesson
+#
+# **Next:** [02 · How good is no learning at all, and how is that measured?](02_bicubic_baseline.ipynb) Bicubic in five dialects, PSNR and SSIM by hand, the ceiling of the DeepLense test computed, and the best that classical deconvolution can do.

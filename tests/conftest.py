@@ -1,0 +1,81 @@
+"""A web server on this machine, for the tests of downloads."""
+
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+class Site:
+    """A web server on this machine whose next answers can be spoilt; it remembers what it was asked."""
+
+    def __init__(self):
+        self.files = {}  # path -> body
+        self.asked = []  # (path, Range header, If-Range header)
+        self.sent = []  # bytes of body sent for each request
+        self.spoil = []  # one dict for each coming request, see `answer`
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                site.answer(self)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
+        self.thread.start()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server.server_port}{path}"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def answer(self, request):
+        """Serve one request, spoilt by: status, body, tag, length, first, stop (bytes sent), ignore_range."""
+        how = self.spoil.pop(0) if self.spoil else {}
+        wanted, condition = request.headers.get("Range"), request.headers.get("If-Range")
+        self.asked.append((request.path, wanted, condition))
+        body = how.get("body", self.files.get(request.path))
+        if body is None or "status" in how:
+            request.send_error(how.get("status", 404))
+            self.sent.append(0)
+            return
+        tag = how.get("tag", '"v1"')
+        start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted else 0
+        partial = bool(wanted) and not how.get("ignore_range") and condition in (None, tag)
+        if partial and start >= len(body):
+            request.send_response(416)
+            request.send_header("Content-Range", f"bytes */{len(body)}")
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+            self.sent.append(0)
+            return
+        part = body[start:] if partial else body
+        request.send_response(206 if partial else 200)
+        if partial:
+            first = how.get("first", start)
+            request.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
+        if how.get("length", True) is not None:
+            request.send_header("Content-Length", str(how.get("length", len(part))))
+        if tag:
+            request.send_header("ETag", tag)
+        request.end_headers()
+        part = part[: how.get("stop", len(part))]
+        request.wfile.write(part)
+        self.sent.append(len(part))
+
+
+@pytest.fixture
+def site(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")  # a proxy in the environment must not see these requests
+    server = Site()
+    yield server
+    server.close()

@@ -1,0 +1,56 @@
+"""`import srutils` is quick, and no module of it imports what takes seconds before it is needed."""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import srutils
+
+HEAVY = ("torch", "tensorflow", "keras", "matplotlib", "lenstronomy", "astropy", "h5py", "cv2", "onnxruntime")
+MODULES = sorted(p.stem for p in Path(srutils.__file__).parent.glob("[a-z]*.py"))
+
+
+def python(code):
+    environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_import_srutils_takes_less_than_0_7_s_and_nothing_heavy():
+    clock = "time.perf_counter()"
+    code = f"import sys, time; t = {clock}; import srutils; t = {clock} - t; print(t, *sys.modules)"
+    seconds, modules = [], set()
+    for _ in range(3):
+        first, *names = python(code)
+        seconds.append(float(first))
+        modules |= {name.split(".")[0] for name in names}
+    assert statistics.median(seconds) < 0.7
+    assert not modules & {*HEAVY, "numpy", "scipy", "skimage", "pandas"}
+
+
+def test_no_module_imports_a_framework():
+    assert {"course", "pairs", "metrics", "tracks", "lensing", "photos", "upscale", "cli"} <= set(MODULES)
+    names = [f"srutils.{name}" for name in MODULES]
+    code = f"import importlib, sys; [importlib.import_module(name) for name in {names}]; print(*sys.modules)"
+    loaded = {name.split(".")[0] for name in python(code)}
+    assert "srutils" in loaded and "numpy" in loaded
+    assert not loaded & {
+        "torch",
+        "tensorflow",
+        "keras",
+        "lenstronomy",
+        "astropy",
+        "h5py",
+        "cv2",
+        "onnxruntime",
+    }
+
+
+def test_the_command_line_starts_without_numerics():
+    loaded = {name.split(".")[0] for name in python("import sys, srutils.cli; print(*sys.modules)")}
+    assert "typer" in loaded and not loaded & {*HEAVY, "numpy", "scipy", "skimage"}

@@ -1,0 +1,297 @@
+"""Upscalers: the classical ones against their libraries, networks against tiny ONNX files made here."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from onnx import TensorProto, checker, helper, numpy_helper, save
+
+from srutils import upscale
+from srutils.metrics import luma
+from srutils.pairs import resize
+from srutils.upscale import Upscaler
+
+RNG = np.random.default_rng(0)
+
+
+def write_model(folder, name, layers, *, scale, channels, given, field, stride=1, **card):
+    """Write NAME.onnx and NAME.json: NHWC in, convolutions with the given kernels, DepthToSpace, NHWC out.
+
+    `layers` is a list of kernels (out, in, k, k); a rectifier stands between two of them. The first has the
+    stride.
+    """
+    c = 3 if channels == "rgb" else 1
+    grow = stride * (scale if given == "lr" else 1)
+    nodes = [helper.make_node("Transpose", ["lr"], ["x0"], perm=[0, 3, 1, 2])]
+    weights, last = [], "x0"
+    for i, kernel in enumerate(layers):
+        weights.append(numpy_helper.from_array(np.asarray(kernel, np.float32), f"w{i}"))
+        pads = [kernel.shape[-1] // 2] * 4
+        strides = [1 if i else stride] * 2
+        nodes.append(helper.make_node("Conv", [last, f"w{i}"], [f"c{i}"], pads=pads, strides=strides))
+        last = f"c{i}"
+        if i + 1 < len(layers):
+            nodes.append(helper.make_node("LeakyRelu", [last], [f"r{i}"], alpha=0.3))
+            last = f"r{i}"
+    nodes.append(helper.make_node("DepthToSpace", [last], ["up"], blocksize=grow, mode="CRD"))
+    nodes.append(helper.make_node("Transpose", ["up"], ["sr"], perm=[0, 2, 3, 1]))
+
+    def tensor(name, axes):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, [*axes, c])
+
+    graph = helper.make_graph(nodes, "tiny", [tensor("lr", "nhw")], [tensor("sr", "nHW")], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model)
+    save(model, str(folder / f"{name}.onnx"))
+    card = {"name": name, "task": "upscale", "scale": scale, "channels": channels, "input": given} | card
+    (folder / f"{name}.json").write_text(json.dumps(card | {"receptive_field": field}))
+    return folder / f"{name}.onnx"
+
+
+def random_model(folder, *, scale=2, channels="luma", given="lr"):
+    """Three random layers, 5-3-3: each output pixel sees 9 x 9 input pixels."""
+    rng = np.random.default_rng(5)
+    c, out = (3, 3) if channels == "rgb" else (1, 1)
+    out *= scale**2 if given == "lr" else 1
+    shapes = [(6, c, 5, 5), (6, 6, 3, 3), (out, 6, 3, 3)]
+    kernels = [rng.normal(size=s) / np.sqrt(np.prod(s[1:])) for s in shapes]
+    return write_model(folder, "random", kernels, scale=scale, channels=channels, given=given, field=9)
+
+
+def strided_model(folder, *, scale, given):
+    """Halves the resolution in between, so its input's sides must be even; a pixel sees at most 6 away."""
+    rng = np.random.default_rng(6)
+    out = 4 * (scale**2 if given == "lr" else 1)
+    kernels = [rng.normal(size=(6, 1, 5, 5)) / 5, rng.normal(size=(out, 6, 3, 3)) / 7]
+    options = {"scale": scale, "channels": "luma", "given": given, "field": 13, "stride": 2, "multiple": 2}
+    return write_model(folder, "strided", kernels, **options)
+
+
+def nearest_model(folder, *, scale=2, channels="luma", given="lr"):
+    """Copies its input: nearest neighbour from LR, the identity from a bicubic enlargement."""
+    c = 3 if channels == "rgb" else 1
+    copies = scale**2 if given == "lr" else 1
+    kernel = np.kron(np.eye(c), np.ones((copies, 1)))[..., None, None]
+    return write_model(folder, "nearest-net", [kernel], scale=scale, channels=channels, given=given, field=1)
+
+
+# ---------------------------------------------------------------- classical methods
+@pytest.mark.parametrize("name", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_interpolation_is_pillows(name):
+    image = RNG.random((2, 6, 9, 3), np.float32)
+    out = Upscaler.load(name, scale=3)(image)
+    assert out.shape == (2, 18, 27, 3) and out.dtype == np.float32
+    np.testing.assert_array_equal(out, resize(image, (18, 27), name))
+    np.testing.assert_array_equal(Upscaler.load(name, scale=3)(image[1]), out[1])
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("shape", [(2, 7, 5, 3), (1, 1, 1, 1), (1, 2, 9, 1)])
+def test_bicubic_torch_is_torchs(scale, shape):
+    image = RNG.random(shape, np.float32)
+    out = Upscaler.load("bicubic-torch", scale)(image)
+    planes = torch.from_numpy(image).permute(0, 3, 1, 2)
+    expected = torch.nn.functional.interpolate(
+        planes, scale_factor=scale, mode="bicubic", align_corners=False
+    )
+    np.testing.assert_allclose(out, expected.permute(0, 2, 3, 1), atol=2e-6)
+    assert out.dtype == np.float32
+    if scale > 1 and min(shape[1:3]) > 2:
+        assert np.abs(out - Upscaler.load("bicubic", scale)(image)).max() > 0.01  # the two bicubics differ
+
+
+def test_interpolation_keeps_values_outside_0_to_1():
+    assert Upscaler.load("bicubic", 2)(np.full((4, 4, 1), 1.5)).max() == pytest.approx(1.5)
+
+
+def test_an_unknown_name_lists_what_there_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(upscale, "models_dir", lambda: tmp_path)
+    nearest_model(tmp_path)
+    with pytest.raises(ValueError, match="no upscaler called 'bicubik'") as caught:
+        Upscaler.load("bicubik", 2)
+    for name in ("nearest", "lanczos", "bicubic-torch", "wiener", "richardson-lucy", "nearest-net"):
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", [None, 0, -2, 1.5])
+def test_classical_methods_need_a_scale(scale):
+    with pytest.raises(ValueError, match=f"bicubic needs a scale, such as 2; got {scale}"):
+        Upscaler.load("bicubic", scale)
+
+
+def test_deconvolution_is_for_lenses():
+    with pytest.raises(ValueError, match="lr has 3 channels; deconvolution is for lenses, with 1"):
+        Upscaler.load("wiener", 2)(np.zeros((8, 8, 3)))
+    with pytest.raises(ValueError, match="no scale 3"):
+        Upscaler.load("richardson-lucy", 3)(np.zeros((8, 8, 1)))
+
+
+# ---------------------------------------------------------------- networks
+@pytest.mark.parametrize("given", ["lr", "bilinear", "bicubic"])
+@pytest.mark.parametrize("channels", ["luma", "rgb", "gray"])
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_copying_network_is_interpolation(tmp_path, given, channels, scale):
+    up = Upscaler.load(nearest_model(tmp_path, scale=scale, channels=channels, given=given))
+    image = RNG.random((2, 8, 7, 3 if channels == "rgb" else 1), np.float32)
+    out = up(image)
+    method = "nearest" if given == "lr" else given
+    np.testing.assert_allclose(out, resize(image, (8 * scale, 7 * scale), method), atol=1e-6)
+    assert out.dtype == np.float32 and up.scale == scale and up.card["channels"] == channels
+
+
+@pytest.mark.parametrize("given", ["lr", "bicubic"])
+@pytest.mark.parametrize("channels", ["luma", "rgb", "gray"])
+@pytest.mark.parametrize("scale", [2, 3])
+def test_tiles_leave_no_seam(tmp_path, given, channels, scale):
+    up = Upscaler.load(random_model(tmp_path, scale=scale, channels=channels, given=given))
+    image = RNG.random((37, 29, 1 if channels == "gray" else 3), np.float32)
+    whole = up(image, tile=64)
+    for tile in (8, 11, 36):
+        np.testing.assert_allclose(up(image, tile=tile), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("given", ["lr", "bilinear"])
+@pytest.mark.parametrize("scale", [2, 3])
+@pytest.mark.parametrize("shape", [(37, 29), (24, 31), (1, 2), (3, 5)])
+def test_a_strided_network_leaves_no_seam_and_takes_any_size(tmp_path, given, scale, shape):
+    up = Upscaler.load(strided_model(tmp_path, scale=scale, given=given))
+    image = RNG.random((*shape, 1), np.float32)
+    whole = up(image, tile=64)
+    assert whole.shape == (shape[0] * scale, shape[1] * scale, 1)
+    for tile in (5, 8, 17):
+        np.testing.assert_allclose(up(image, tile=tile), whole, atol=1e-5)
+
+
+def test_too_small_a_receptive_field_shows_seams(tmp_path):
+    path = random_model(tmp_path)
+    card = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(card | {"receptive_field": 1}))
+    image = RNG.random((37, 29, 1), np.float32)
+    up = Upscaler.load(path)
+    assert np.abs(up(image, tile=8) - up(image, tile=64)).max() > 1e-3
+
+
+def test_a_network_sees_no_more_than_a_tile_and_its_margin(tmp_path):
+    up = Upscaler.load(random_model(tmp_path))
+
+    class Spy:
+        sizes = []
+
+        def run(self, names, feed):
+            Spy.sizes.append(feed["lr"].shape)
+            return session.run(names, feed)
+
+    session, up._session = up._session, Spy()
+    up(RNG.random((50, 60, 1), np.float32), tile=16)
+    assert len(Spy.sizes) == 4 * 4 and max(max(s[1:3]) for s in Spy.sizes) <= 16 + 2 * (9 // 2 + 1)
+
+
+@pytest.mark.parametrize("given", ["lr", "bicubic"])
+@pytest.mark.parametrize("colour", [(0, 0, 0), (1, 1, 1), (0.9, 0.1, 0.4), (0.2, 0.7, 1)])
+def test_a_constant_colour_stays_that_colour(tmp_path, given, colour):
+    image = np.broadcast_to(np.float32(colour), (9, 12, 3))
+    out = Upscaler.load(nearest_model(tmp_path, given=given))(image)
+    assert np.abs(out - np.float32(colour)).max() <= 1 / 255
+
+
+def test_a_luma_network_changes_luma_and_leaves_colour_to_bicubic(tmp_path):
+    image = RNG.random((9, 12, 3), np.float32)
+    out = Upscaler.load(random_model(tmp_path, channels="luma"))(image)
+    grey = Upscaler.load(tmp_path / "random.onnx")(luma(image))
+    np.testing.assert_allclose(luma(out), grey, atol=1e-5)
+    enlarged = resize(image, (18, 24))
+    for c in (0, 2):  # differences of two channels carry no luma step
+        np.testing.assert_allclose(out[..., c] - out[..., 1], enlarged[..., c] - enlarged[..., 1], atol=1e-5)
+
+
+def test_grey_images_and_rgb_networks(tmp_path):
+    image = RNG.random((5, 6, 1), np.float32)
+    out = Upscaler.load(nearest_model(tmp_path, channels="rgb"))(image)
+    np.testing.assert_allclose(out, resize(image, (10, 12), "nearest"), atol=1e-6)
+    with pytest.raises(ValueError, match="nearest-net enlarges images of one channel; got RGB"):
+        Upscaler.load(nearest_model(tmp_path, channels="gray"))(RNG.random((5, 6, 3)))
+
+
+@pytest.mark.parametrize("given", ["lr", "bicubic"])
+@pytest.mark.parametrize("shape", [(1, 7, 1), (7, 1, 3), (3, 5, 3), (1, 1, 1)])
+def test_the_smallest_images(tmp_path, given, shape):
+    out = Upscaler.load(random_model(tmp_path, given=given))(RNG.random(shape, np.float32))
+    assert out.shape == (2 * shape[0], 2 * shape[1], shape[2]) and np.isfinite(out).all()
+
+
+def test_models_are_found_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(upscale, "models_dir", lambda: tmp_path)
+    nearest_model(tmp_path, scale=3)
+    assert [card["name"] for card in upscale.model_cards()] == ["nearest-net"]
+    up = Upscaler.load("nearest-net")
+    assert (up.name, up.scale) == ("nearest-net", 3)
+    assert Upscaler.load("nearest-net", 3).scale == 3
+
+
+def test_a_model_refuses_another_scale(tmp_path):
+    with pytest.raises(ValueError, match="nearest-net enlarges by 2; asked for 4"):
+        Upscaler.load(nearest_model(tmp_path), 4)
+
+
+def test_a_missing_card(tmp_path):
+    path = nearest_model(tmp_path)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(ValueError, match="cannot read the model card .*nearest-net.json"):
+        Upscaler.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale": None}, "scale None; expected a positive integer"),
+        ({"scale": "2"}, "scale '2'; expected a positive integer"),
+        ({"multiple": 0}, "multiple 0; expected a positive integer"),
+        ({"receptive_field": 0}, "receptive_field 0; expected a positive integer"),
+        ({"channels": "cmyk"}, "channels 'cmyk'; expected luma or rgb or gray"),
+        ({"input": "HR"}, "input 'HR'; expected lr or bilinear or bicubic"),
+    ],
+)
+def test_a_wrong_card(tmp_path, change, message):
+    path = nearest_model(tmp_path)
+    card = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(card | change))
+    with pytest.raises(ValueError, match=message):
+        Upscaler.load(path)
+
+
+@pytest.mark.parametrize("text", ['{"name": "x"}', "[]", '{"name"', "\xff"])
+def test_an_unusable_card(tmp_path, text):
+    path = nearest_model(tmp_path)
+    path.with_suffix(".json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match="model card .*nearest-net.json") as caught:
+        Upscaler.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200])
+def test_a_corrupt_model(tmp_path, keep):
+    path = nearest_model(tmp_path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match="nearest-net.onnx") as caught:
+        Upscaler.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_is_not_what_its_card_says(tmp_path):
+    path = nearest_model(tmp_path, channels="rgb")
+    card = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(card | {"channels": "luma"}))
+    with pytest.raises(ValueError, match=r"expected one input lr \(N, H, W, 1\)"):
+        Upscaler.load(path)
+    path.with_suffix(".json").write_text(json.dumps(card | {"scale": 3}))
+    with pytest.raises(ValueError, match=r"nearest-net made \(8, 10, 3\) of 4 x 5 pixels; its card says x3"):
+        Upscaler.load(path)(RNG.random((4, 5, 3)))
+
+
+def test_bad_images_and_tiles(tmp_path):
+    up = Upscaler.load(nearest_model(tmp_path))
+    with pytest.raises(ValueError, match="image holds NaN or Inf"):
+        up(np.full((4, 4, 1), np.nan))
+    with pytest.raises(ValueError, match="tile is 0; expected at least 1"):
+        up(np.zeros((4, 4, 1)), tile=0)
