@@ -78,7 +78,7 @@ def load_deeplense(folder, n=None):
     folder : path
         Holds HR/sampleN.npy (1, 150, 150) and LR/sampleN.npy (1, 75, 75), or a folder ``Dataset`` that does.
         Other sizes are taken too, if all pairs agree and HR is 2 or 4 times LR. A third folder, truth, as
-        `save_pairs` writes it, is read where it is there.
+        `save_pairs` writes it, is read where it is there, and so are the set's name and the classes.
     n : int, optional
         Load the first `n` pairs only.
 
@@ -119,15 +119,33 @@ def load_deeplense(folder, n=None):
     for kind, out in images.items():
         for i, name in enumerate(names):
             out[i, ..., 0] = _read(found[kind][name], (1, *sizes[kind]))
-    return ImagePairs(images["LR"], images["HR"], scale, "deeplense-files", truth=images.get("truth"))
+    known = _read_table(folder / "lenses.csv")
+    rows = [known.get(name.removesuffix(".npy"), {}) for name in names]
+    labels = [CLASSES.index(row["class"]) for row in rows if row.get("class") in CLASSES]
+    return ImagePairs(
+        images["LR"],
+        images["HR"],
+        scale,
+        rows[0].get("set") or "deeplense-files",
+        truth=images.get("truth"),
+        labels=labels if len(labels) == len(rows) else None,
+    )
+
+
+def _read_table(path):
+    """The rows of `save_pairs`'s table by sample; none where there is no table, as beside the real files."""
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        return {row["sample"]: row for row in csv.DictReader(file) if row.get("sample")}
 
 
 def save_pairs(pairs, folder):
     """Write lenses as a folder that `load_deeplense` reads, and a table of what is known of each.
 
     HR/sampleN.npy, LR/sampleN.npy and, for simulated pairs, truth/sampleN.npy hold (1, height, width)
-    float32, N = 1, 2, ...; lenses.csv has a line a sample: its name, class, and every parameter that is one
-    number.
+    float32, N = 1, 2, ...; lenses.csv has a line a sample: its name, the set's name (which says what
+    counts as the target), its class, and every parameter that is one number.
 
     Raises
     ------
@@ -143,7 +161,7 @@ def save_pairs(pairs, folder):
         raise ValueError(f"{pairs.name} has {pairs.hr.shape[-1]} channels; lens files hold 1")
     aside = _aside(folder.absolute())
     images = {k: v for k, v in (("HR", pairs.hr), ("LR", pairs.lr), ("truth", pairs.truth)) if v is not None}
-    table = {"sample": [f"sample{i + 1}" for i in range(len(pairs))]}
+    table = {"sample": [f"sample{i + 1}" for i in range(len(pairs))], "set": [pairs.name] * len(pairs)}
     if pairs.labels is not None:
         table["class"] = [CLASSES[label] for label in pairs.labels]
     table |= {k: v.tolist() for k, v in (pairs.params or {}).items() if np.ndim(v) == 1}

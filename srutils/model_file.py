@@ -1,4 +1,4 @@
-"""A trained network as two files: ``NAME.onnx`` and its card ``NAME.json``, checked before they take their place."""
+"""A trained network as two files: ``NAME.onnx``, compared with the original, and its card ``NAME.json``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ import numpy as np
 
 
 def save_model(
-    name: str, folder: Path, export: Callable[[Path], None], reference: Callable[[np.ndarray], np.ndarray], card: dict
+    name: str,
+    folder: Path,
+    export: Callable[[Path], None],
+    reference: Callable[[np.ndarray], np.ndarray],
+    card: dict,
 ) -> dict:
     """Export a network, compare it with the original on random sizes, and write it with its card.
 
@@ -33,7 +37,8 @@ def save_model(
     Returns
     -------
     dict
-        The card as written, with name, parameters, receptive_field, onnx_max_difference, sha256, hardware and commit.
+        The card as written, with name, parameters, receptive_field, onnx_max_difference, sha256, hardware
+        and commit.
 
     Raises
     ------
@@ -54,11 +59,15 @@ def save_model(
         multiple = card.get("multiple", 1)
         difference = _difference(run, reference, channels, multiple)
         if difference > 1e-4:
-            raise ValueError(f"{name}: ONNX Runtime differs from the original by {difference:.1e}; expected below 1e-4")
+            raise ValueError(
+                f"{name}: ONNX Runtime differs from the original by {difference:.1e}; expected below 1e-4"
+            )
         card = {
             "name": name,
             **card,
-            "parameters": sum(int(np.prod(w.dims)) for w in model.graph.initializer if len(w.dims) and w.data_type == 1),
+            "parameters": sum(
+                int(np.prod(w.dims)) for w in model.graph.initializer if len(w.dims) and w.data_type == 1
+            ),
             "receptive_field": receptive_field(run, channels, multiple),
             "onnx_max_difference": difference,
             "hardware": hardware(),
@@ -73,7 +82,7 @@ def save_model(
 
 
 def _rename(model):
-    """Name the input "lr", the output "sr" and the free axes batch, height and width, whatever the exporter chose."""
+    """Name the input "lr", the output "sr" and the free axes, whatever the exporter chose."""
     graph = model.graph
     names = {graph.input[0].name: "lr", graph.output[0].name: "sr"}
     for node in graph.node:
@@ -111,11 +120,11 @@ def _difference(run, reference, channels: int, multiple: int) -> float:
 def receptive_field(
     run: Callable[[np.ndarray], np.ndarray], channels: int, multiple: int = 1, limit: int = 1024
 ) -> int:
-    """Measure how far a network sees: the side, in input pixels, of the square that one output pixel depends on.
+    """Measure the side, in input pixels, of the square that one output pixel depends on.
 
-    One input pixel is changed and the extent of what changes in the output is the answer, since a convolution's reach
-    is the same in both directions. With strides it depends on where the pixel lies on their grid, which repeats every
-    ``multiple`` pixels: the longest reach counts. The image grows until the change no longer fills it.
+    One input pixel is changed, and the extent of what changes in the output is the answer, since a reach is
+    the same in both directions. With strides it depends on where the pixel lies on their grid, which repeats
+    every ``multiple`` pixels: the longest reach counts. The image grows until the change no longer fills it.
     """
     size = 64
     while size <= limit:
@@ -155,7 +164,9 @@ def hardware() -> str:
 
 def _commit() -> str | None:
     try:
-        answer = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True
+        )
     except OSError:
         return None
     return answer.stdout.strip() or None

@@ -179,7 +179,7 @@ def zoom_grid(
     figure, axes = plt.subplots(
         rows,
         len(images),
-        figsize=(size * len(images), size * rows + 0.3),
+        figsize=(size * len(images) + (0.9 if residuals else 0), size * rows + 0.3),
         squeeze=False,
         layout="constrained",
     )

@@ -1,4 +1,4 @@
-"""What the training lessons share: a feed of augmented patches, a quiet progress line, checkpoints that resume exactly.
+"""What the training lessons share: a feed of patches, a quiet progress line, checkpoints that resume exactly.
 
 The networks and the calls of ``fit`` stand in the lessons. Keras is imported where it is used.
 """
@@ -21,8 +21,8 @@ from .pairs import dihedral
 class PatchFeed:
     """Endless batches of randomly cut, flipped and turned patches, prepared ahead by a thread.
 
-    Batch ``k`` depends on ``seed`` and ``k`` alone, so that a run which resumes at step k sees the data it would have
-    seen. ``model.fit(iter(feed), ...)`` trains on it.
+    Batch ``k`` depends on ``seed`` and ``k`` alone, so that a run which resumes at step k sees the data it
+    would have seen. ``model.fit(iter(feed), ...)`` trains on it.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ class PatchFeed:
     start : int
         Number of the first batch.
     tries : int
-        Places looked at for each patch, of which the one with most contrast is taken: bicubic already does flat ones
-        well, and a batch of them teaches little. 1 takes what comes.
+        Places looked at for each patch, of which the one with most contrast is taken: bicubic already does
+        flat ones well, and a batch of them teaches little. 1 takes what comes.
     ahead : int
         Batches kept ready.
 
@@ -61,10 +61,16 @@ class PatchFeed:
         ahead: int = 8,
     ):
         if len(inputs) != len(targets) or not len(inputs):
-            raise ValueError(f"{len(inputs)} inputs and {len(targets)} targets; expected the same number, not 0")
-        grow = {t.shape[axis] / i.shape[axis] for i, t in zip(inputs, targets, strict=True) for axis in (0, 1)}
+            raise ValueError(
+                f"{len(inputs)} inputs and {len(targets)} targets; expected the same number, not 0"
+            )
+        grow = {
+            t.shape[axis] / i.shape[axis] for i, t in zip(inputs, targets, strict=True) for axis in (0, 1)
+        }
         if len(grow) != 1 or not grow.copy().pop().is_integer():
-            raise ValueError("targets must be one whole number of times as large as inputs, the same for all images")
+            raise ValueError(
+                "targets must be one whole number of times as large as inputs, the same for all images"
+            )
         smallest = min(min(image.shape[:2]) for image in inputs)
         if not 0 < patch <= smallest:
             raise ValueError(f"patch is {patch}; expected 1 to {smallest}, the shortest side of the inputs")
@@ -83,7 +89,9 @@ class PatchFeed:
         for j, i in enumerate(which):
             height, width = self.inputs[i].shape[:2]
             places = rng.integers((height - p + 1, width - p + 1), size=(self.tries, 2))
-            cuts = [self.targets[i][top * g : (top + p) * g, left * g : (left + p) * g] for top, left in places]
+            cuts = [
+                self.targets[i][top * g : (top + p) * g, left * g : (left + p) * g] for top, left in places
+            ]
             best = int(np.argmax([cut.std() for cut in cuts])) if self.tries > 1 else 0
             (top, left), turn = places[best], rng.integers(8)
             x[j] = dihedral(self.inputs[i][top : top + p, left : left + p], turn)
@@ -136,7 +144,8 @@ def resume(folder: Path, build: Callable[[], object], steps: int):
     -------
     model : keras.Model
     done : int
-        Epochs already trained: give it to ``fit`` as ``initial_epoch``, and ``done * steps`` to the feed as ``start``.
+        Epochs already trained: give it to ``fit`` as ``initial_epoch``, and ``done * steps`` to the feed as
+        ``start``.
     """
     import keras
 
@@ -163,8 +172,8 @@ def history(folder: Path) -> list[dict[str, float]]:
 def checkpoint(folder: Path):
     """Make a Keras callback that saves model, optimiser and history after every epoch.
 
-    The model is written aside and renamed, so a kill leaves the last whole one. Where the kill comes between the two
-    files, the history is one epoch ahead; the resumed run writes that epoch anew.
+    The model is written aside and renamed, so a kill leaves the last whole one. Where the kill comes between
+    the two files, the history is one epoch ahead; the resumed run writes that epoch anew.
     """
     import keras
 
@@ -183,7 +192,8 @@ def checkpoint(folder: Path):
 def progress(steps: int, batch: int):
     """Make a Keras callback that keeps one line up to date: epoch, bar, loss, validation, images a second.
 
-    In a notebook the line is rewritten in place; in a script a line is printed every epoch. Use it with ``verbose=0``.
+    In a notebook the line is rewritten in place; in a script a line is printed every epoch. Use it with
+    ``verbose=0``.
     """
     import keras
 
@@ -205,7 +215,9 @@ def progress(steps: int, batch: int):
         def _show(self, share):
             self.shown = time.perf_counter()
             figures = "  ".join(f"{key} {value:.4g}" for key, value in self.values.items())
-            line = f"epoch {self.epoch + 1}/{self.params['epochs']}  {'█' * round(20 * share):░<20}  {figures}"
+            line = (
+                f"epoch {self.epoch + 1}/{self.params['epochs']}  {'█' * round(20 * share):░<20}  {figures}"
+            )
             if self.handle:
                 self.handle.update({"text/plain": line}, raw=True)
             else:

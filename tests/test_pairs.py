@@ -118,6 +118,9 @@ def test_target_is_the_truth_where_it_is_known():
     assert pairs.target is pairs.hr
     known = ramps(truth=pairs.hr + 1)
     np.testing.assert_array_equal(known.target, pairs.hr + 1)
+    # The real DeepLense test scores against its noisy HR, and so does its replica, which knows the truth.
+    replica = ImagePairs(pairs.lr, pairs.hr, 2, "deeplense-x2", truth=pairs.hr + 1)
+    assert replica.target is replica.hr
 
 
 @given(st.integers(3, 60), st.integers(0, 99))

@@ -459,9 +459,11 @@ def test_saved_pairs_load_again(tmp_path, scale):
     read = tracks.load_deeplense(tmp_path / "new" / "set")
     assert all((getattr(read, k) == getattr(pairs, k)).all() for k in ("lr", "hr", "truth"))
     assert read.scale == scale
+    assert read.name == pairs.name and (read.labels == pairs.labels).all()
+    assert read.target is read.truth
     lines = (tmp_path / "new" / "set" / "lenses.csv").read_text().splitlines()
     assert len(lines) == 12
-    assert lines[2].startswith("sample2,subhalo,1,")
+    assert lines[2].startswith(f"sample2,telescope-x{scale},subhalo,1,")
     assert [f.name for f in (tmp_path / "new").iterdir()] == ["set"]
     with pytest.raises(FileExistsError, match="empty"):
         tracks.save_pairs(pairs, tmp_path / "new" / "set")

@@ -26,7 +26,7 @@
 #   perfect image scores *below* bicubic there;
 # - which numbers a network of this course has to beat.
 #
-# **You will need** Python and NumPy at the level of lesson 01. Time: about one and a half minutes on two
+# **You will need** Python and NumPy at the level of lesson 01. Time: about one minute on two
 # CPU cores; a GPU is of no use here. The benchmark photographs (Set5) are optional: without them one table
 # stays empty.
 
@@ -1050,7 +1050,8 @@ for scale, lenses in telescope.items():
     assert mean["bicubic"] + 4 < mean["wiener"] < mean["richardson-lucy"] - 2
     assert (mean["richardson-lucy"] > mean["noisy HR"]) == (scale == 2)
     ssim = {name: scores["ssim"].mean() for name, scores in telescope_scores[scale].items()}
-    assert ssim["noisy HR" if scale == 2 else "wiener"] < ssim["bicubic"] < ssim["richardson-lucy"] == max(ssim.values())
+    grainy = "noisy HR" if scale == 2 else "wiener"  # more PSNR than bicubic, less SSIM
+    assert mean[grainy] > mean["bicubic"] + 4 and ssim[grainy] < ssim["bicubic"] < ssim["richardson-lucy"]
     print(f"x{scale}: " + ", ".join(f"{name} {value:.2f}" for name, value in mean.items()) + " dB")
     columns = {"truth": lenses.truth[4], "LR": lenses.lr[4], "noisy HR": lenses.hr[4]}
     names = {"bicubic": "bicubic", "wiener": "Wiener", "richardson-lucy": "Rich.-Lucy"}
