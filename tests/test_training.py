@@ -1,0 +1,218 @@
+"""The patch feed, exact restarts after a kill, and trained networks as files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from srutils import training
+from srutils.model_file import receptive_field, save_model
+from srutils.upscale import Upscaler
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def ramps(sizes, grow=1):
+    """Images whose pixels hold image number, row and column, and targets of ``grow`` times the size."""
+    inputs, targets = [], []
+    for i, (h, w) in enumerate(sizes):
+        for images, g in ((inputs, 1), (targets, grow)):
+            rows, columns = np.meshgrid(np.arange(h * g) // g, np.arange(w * g) // g, indexing="ij")
+            images.append((1000 * i + 100 * rows + columns)[..., None].astype(np.float32))
+    return inputs, targets
+
+
+@pytest.mark.parametrize("grow", [1, 3])
+@pytest.mark.parametrize("tries", [1, 2])
+def test_patches_of_input_and_target_show_the_same_place(grow, tries):
+    inputs, targets = ramps([(9, 12), (8, 8)], grow)
+    feed = training.PatchFeed(inputs, targets, patch=5, batch=40, tries=tries)
+    x, y = feed.batch(3)
+    assert x.shape == (40, 5, 5, 1) and y.shape == (40, 5 * grow, 5 * grow, 1)
+    np.testing.assert_array_equal(np.repeat(np.repeat(x, grow, 1), grow, 2), y)
+    steps = {tuple(np.sign([p[1, 0, 0] - p[0, 0, 0], p[0, 1, 0] - p[0, 0, 0]])) for p in x}
+    assert len(steps) == 4, "turned and flipped patches run in every direction"
+
+
+def test_a_batch_depends_on_seed_and_number_alone():
+    inputs, targets = ramps([(20, 20), (30, 25)])
+    make = lambda seed, start: training.PatchFeed(inputs, targets, 6, 4, seed=seed, start=start)  # noqa: E731
+    stream = iter(make(7, 0))
+    first = [next(stream)[0] for _ in range(6)]
+    late = iter(make(7, 4))
+    np.testing.assert_array_equal(first[4], next(late)[0])
+    np.testing.assert_array_equal(first[5], next(late)[0])
+    assert not np.array_equal(first[0], make(8, 0).batch(0)[0])
+    assert not np.array_equal(first[0], first[1])
+    stream.close()
+    late.close()
+
+
+def test_more_tries_find_more_contrast():
+    rng = np.random.default_rng(0)
+    image = np.zeros((64, 64, 1), np.float32)
+    image[:32] = rng.random((32, 64, 1))
+    contrast = [
+        np.mean(
+            [training.PatchFeed([image], [image], 16, 32, tries=t).batch(k)[1].std((1, 2)) for k in range(4)]
+        )
+        for t in (1, 2)
+    ]
+    assert contrast[1] > 1.15 * contrast[0]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "patch", "message"),
+    [
+        ([], [], 4, "not 0"),
+        ([np.zeros((8, 8, 1))], [], 4, "1 inputs and 0 targets"),
+        ([np.zeros((8, 8, 1))], [np.zeros((12, 12, 1))], 4, "whole number"),
+        ([np.zeros((8, 8, 1))] * 2, [np.zeros((8, 8, 1)), np.zeros((16, 16, 1))], 4, "whole number"),
+        ([np.zeros((8, 8, 1))], [np.zeros((8, 8, 1))], 9, "1 to 8"),
+        ([np.zeros((8, 8, 1))], [np.zeros((8, 8, 1))], 0, "1 to 8"),
+    ],
+)
+def test_the_feed_refuses_what_cannot_be_cut(inputs, targets, patch, message):
+    with pytest.raises(ValueError, match=message):
+        training.PatchFeed(inputs, targets, patch, 2)
+
+
+def test_an_error_in_the_thread_reaches_the_reader():
+    class Broken(training.PatchFeed):
+        def batch(self, k):
+            raise ValueError("no such batch")
+
+    with pytest.raises(ValueError, match="no such batch"):
+        next(iter(Broken([np.zeros((8, 8, 1))], [np.zeros((8, 8, 1))], 4, 2)))
+
+
+# A training run as the lessons have it, small. Told to, it kills itself in the middle of an epoch.
+RUN = """
+import os, signal, sys
+from pathlib import Path
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import keras, numpy as np
+from srutils import training
+folder, kill_at, steps, epochs = Path(sys.argv[1]), int(sys.argv[2]), 4, 4
+keras.utils.set_random_seed(0)
+
+def build():
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps * epochs)
+    lr = keras.Input((None, None, 1))
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(lr)
+    model = keras.Model(lr, keras.layers.Conv2D(1, 3, padding="same")(x))
+    model.compile(keras.optimizers.Adam(schedule), "mse", metrics=[training.psnr], jit_compile=False)
+    return model
+
+class Kill(keras.callbacks.Callback):
+    seen = 0
+    def on_train_batch_end(self, step, logs=None):
+        Kill.seen += 1
+        if Kill.seen == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+images = list(np.random.default_rng(1).random((3, 24, 24, 1), dtype=np.float32))
+model, done = training.resume(folder, build, steps)
+feed = training.PatchFeed(images, images, 12, 4, start=done * steps)
+model.fit(iter(feed), steps_per_epoch=steps, epochs=epochs, initial_epoch=done, verbose=0, shuffle=False,
+          callbacks=[training.checkpoint(folder), Kill()])
+np.savez(folder / "weights.npz", *model.get_weights())
+print(done, len(training.history(folder)))
+"""
+
+
+def train(folder, kill_at=0):
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", RUN, str(folder), str(kill_at)],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_killed_run_ends_with_the_same_weights(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert train(whole).stdout.split() == ["0", "4"]
+    assert train(broken, kill_at=10).returncode == -signal.SIGKILL  # two steps into the third epoch
+    assert not (broken / "weights.npz").exists()
+    assert train(broken).stdout.split() == ["2", "4"]
+    with np.load(whole / "weights.npz") as a, np.load(broken / "weights.npz") as b:
+        assert a.files and all(np.array_equal(a[name], b[name]) for name in a.files)
+    assert training.history(whole) == training.history(broken)
+
+
+def small_network(keras, channels=1):
+    lr = keras.Input((None, None, channels), name="lr")
+    x = keras.layers.Conv2D(6, 5, padding="same", activation="relu")(lr)
+    x = keras.layers.Conv2D(channels, 3, padding="same")(x)
+    return keras.Model(lr, keras.layers.Add()([lr, x]))
+
+
+def test_a_keras_network_becomes_a_file_that_computes_the_same(tmp_path):
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(3)
+    network = small_network(keras)
+    reference = lambda x: keras.ops.convert_to_numpy(network(x))  # noqa: E731
+    rng = np.random.default_rng(0)  # the exporter drops offsets that are zero, as they are before training
+    network.set_weights([rng.normal(0, 0.1, w.shape) for w in network.get_weights()])
+    reference(np.zeros((1, 16, 16, 1), np.float32))
+    facts = {"task": "test", "scale": 2, "channels": "gray", "input": "bicubic", "steps": 0}
+    export = lambda path: network.export(str(path), format="onnx", verbose=False)  # noqa: E731
+    card = save_model("tiny", tmp_path, export, reference, facts)
+    assert card == json.loads((tmp_path / "tiny.json").read_text(encoding="utf-8"))
+    assert card["parameters"] == network.count_params() == 6 * 25 + 6 + 6 * 9 + 1
+    assert card["receptive_field"] == 5 + 3 - 1
+    assert card["onnx_max_difference"] < 1e-5 and len(card["sha256"]) == 64 and card["hardware"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.json", "tiny.onnx"]
+    up = Upscaler.load(tmp_path / "tiny.onnx")
+    for h, w in ((1, 1), (3, 5), (17, 40)):
+        lr = rng.random((h, w, 1), dtype=np.float32)
+        enlarged = Upscaler.load("bicubic", 2)(lr)[None]
+        np.testing.assert_allclose(up(lr), reference(enlarged)[0], atol=1e-5)
+
+
+def test_a_file_that_computes_something_else_is_not_kept(tmp_path):
+    keras = pytest.importorskip("keras")
+    network = small_network(keras)
+    network(np.zeros((1, 16, 16, 1), np.float32))
+    facts = {"task": "test", "scale": 2, "channels": "gray", "input": "bicubic"}
+    export = lambda path: network.export(str(path), format="onnx", verbose=False)  # noqa: E731
+    with pytest.raises(ValueError, match="differs from the original"):
+        save_model("tiny", tmp_path, export, lambda x: x + 1, facts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_receptive_field_is_measured():
+    from scipy.ndimage import uniform_filter
+
+    blur = lambda x: uniform_filter(x, (1, 9, 9, 1), mode="constant")  # noqa: E731
+    assert receptive_field(blur, 1) == 9
+    with pytest.raises(ValueError, match="further than"):
+        receptive_field(lambda x: x + x.mean(), 1, limit=128)
+
+
+def test_psnr_is_that_of_each_image():
+    keras = pytest.importorskip("keras")
+    from srutils import metrics
+
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 5, 16, 16, 1), dtype=np.float32)
+    values = keras.ops.convert_to_numpy(training.psnr(a, b))
+    np.testing.assert_allclose(values, metrics.psnr(a, b), rtol=1e-5)
+
+
+def test_progress_in_a_script_is_one_line_an_epoch(capsys):
+    keras = pytest.importorskip("keras")
+    network = small_network(keras)
+    network.compile("adam", "mse", jit_compile=False)
+    x = np.zeros((4, 8, 8, 1), np.float32)
+    network.fit(x, x, epochs=3, batch_size=2, verbose=0, callbacks=[training.progress(2, 2)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
+    assert all("loss" in line and "images/s" in line for line in lines)
