@@ -1,0 +1,1201 @@
+# %% [markdown]
+# # 03 · What do three layers learn?
+#
+# Bicubic enlargement treats every picture alike: sixteen neighbours, sixteen fixed weights. In 2014 Dong,
+# Loy, He and Tang let a network of three convolutions choose the weights, from examples. It was the first
+# network to beat the methods of its day at super-resolution, it fits in ten lines, and it is still the best
+# place to see what a network does for an image.
+#
+# In this lesson we build it, look inside, and train it on photographs and on gravitational lenses. The lenses
+# hold a surprise: a network trained on noisy pictures will come out *less noisy than the pictures it was
+# trained on*. We shall find out where that knowledge comes from, and show it an object for which the same
+# knowledge is wrong.
+
+# %% [markdown]
+# <!-- badges -->
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/super-resolution-course/course/blob/main/notebooks/03_srcnn.ipynb)
+# [![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://github.com/super-resolution-course/course/blob/main/notebooks/03_srcnn.ipynb)
+# [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/super-resolution-course/course/HEAD?urlpath=lab/tree/notebooks/03_srcnn.ipynb)
+# <!-- /badges -->
+
+# %% [markdown]
+# **You will do**
+#
+# - write SRCNN in Keras 3, count its weights, its multiply-adds and the pixels it sees;
+# - train it to beat bicubic on photographs it has never seen, in well under a minute;
+# - draw the filters and feature maps of a network trained a hundred times longer, read back from its model
+#   file;
+# - measure what depth, filter size, the residual connection and the learning rate do;
+# - move the work to the small picture with a sub-pixel convolution, and count what that saves;
+# - run the same three layers against a noise ceiling, and far beyond bicubic.
+#
+# **You will learn**
+#
+# - what *patch extraction*, *mapping* and *reconstruction* mean, and how far the picture supports these
+#   names;
+# - how to tell whether the network or the data pipeline is the bottleneck, and how to survive a kill;
+# - why a network trained on noisy targets can be closer to the truth than its targets, and when it is not.
+#
+# **You will need** lesson 02 (how scores are measured), and about 45 minutes to read. The quick preset runs
+# in about a minute and a half on two CPU cores. The full runs, which made the model files that this lesson
+# loads, take a modern GPU some minutes each and a small CPU some hours; each model's card says what it was
+# trained on, and for how long.
+
+# %% tags=["nbval-ignore-output", "set-up"]
+# Set-up: run this cell first. It is the same in JupyterLab, Colab, Kaggle and Binder, and it leaves the
+# NumPy, PyTorch and TensorFlow that are already there as they are.
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+SMALL = {"skimage": "scikit-image", "lazy_loader": "lazy-loader", "imageio": "imageio"}
+SMALL |= {"tifffile": "tifffile", "pooch": "pooch", "typer": "typer"}
+SMALL |= {"onnxruntime": "onnxruntime", "flatbuffers": "flatbuffers"}
+
+if importlib.util.find_spec("srutils") is None:
+    here = Path.cwd()
+    root = next((p for p in (here, *here.parents) if (p / "srutils" / "course.py").is_file()), None)
+    if root is not None:  # a clone of the course that is not installed
+        sys.path.insert(0, str(root))
+    else:  # a notebook on its own, as Colab and Kaggle open it
+        missing = [package for module, package in SMALL.items() if importlib.util.find_spec(module) is None]
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        subprocess.check_call([*pip, "git+https://github.com/super-resolution-course/course", *missing])
+        importlib.invalidate_caches()
+
+from srutils import course
+
+course.banner()
+
+# %%
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length otherwise
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import onnx
+from IPython import get_ipython
+from IPython.display import Markdown, display
+from scipy import ndimage
+
+from srutils import classical, metrics, model_file, pairs, photos, plotting, scoreboard, tracks, training
+from srutils.upscale import Upscaler
+
+plotting.use_style()
+keras.utils.set_random_seed(0)
+
+# %% [markdown]
+# ## 1. The task: an enlarged picture in, a sharp one out
+#
+# SRCNN does not enlarge. Bicubic does that first, and the network sees the result: a picture of the right
+# size with the fine detail missing. So its job is *image to image*, pixel grid to the same pixel grid. That
+# makes the first network simple; what it costs we shall count in section 7.
+#
+# Photographs follow the benchmark's protocol (lesson 02): the luma of a picture, rounded to 8 bits, is HR,
+# and LR is its antialiased bicubic reduction. The quick preset learns from a few photographs that come with
+# scikit-image. The full preset learns from those in the folders T91, BSD200 and Photos under `SR_DATA`; the
+# last are large and soft, so they are halved first, because a network cannot learn sharpness from soft
+# pictures. In both cases whole photographs are set aside for validation and test, never tiles of the same
+# one.
+
+# %%
+NAMES = {("photo", s): f"srcnn-photo-x{s}" for s in (2, 3, 4)}
+NAMES |= {(track, 2): f"superrescnn-{track}-x2" for track in ("deeplense", "telescope")}
+
+
+def luma8(image):
+    """The luma of a photograph, rounded to 8 bits: what the benchmark calls HR."""
+    return metrics.quantize(metrics.luma(image))
+
+
+def photographs():
+    """Luma of photographs for training and for validation; nothing of Set5 is among them."""
+    if course.preset() == "quick":
+        train, val, _ = photos.photo_split()
+        return [luma8(x) for x in train.values()], [luma8(x) for x in val.values()]
+    folders = {name: course.find_data(name) for name in ("T91", "BSD200", "Photos")}
+    if None in folders.values():
+        raise FileNotFoundError("the full preset trains on the folders T91, BSD200 and Photos under SR_DATA")
+    t91, bsd, large = ([x for _, x in photos.folder(folder)] for folder in folders.values())
+    half = [pairs.resize(x, (x.shape[0] // 2, x.shape[1] // 2), "lanczos") for x in large]  # they are soft
+    train = t91 + [x for i, x in enumerate(bsd) if i % 20] + half
+    return [luma8(x) for x in train], [luma8(x) for x in bsd[::20]]
+
+
+def photo_pair(hr, scale):
+    """What the network sees, and what it should make of it: the bicubic enlargement of LR, and HR."""
+    hr = pairs.crop_to_multiple(hr, scale)
+    return pairs.resize(pairs.degrade(hr, scale), hr.shape[:2]), hr
+
+
+# %% [markdown]
+# Training takes random patches; validation takes the middle of each photograph, always the same. Lenses come
+# from the simulator of lesson 01. On both tracks the target is the **noisy HR image**, since no survey has
+# anything better: the noise-free truth is kept for scoring. (A network for lenses of this kind has been
+# called SuperResCNN in the DeepLense project; ours is the same three layers, which makes the comparison
+# fair.)
+
+# %%
+def photo_data(scale):
+    """Lists of inputs and targets to learn from, and two arrays for validation: the middle of each picture."""
+    train, val = photographs()
+    train = [pair for pair in (photo_pair(hr, scale) for hr in train) if min(pair[0].shape[:2]) >= 64]
+    middle = [hr[(hr.shape[0] - 180) // 2 :, (hr.shape[1] - 180) // 2 :][:180, :180] for hr in val]
+    val = [photo_pair(hr, scale) for hr in middle]
+    return *map(list, zip(*train, strict=True)), *map(np.stack, zip(*val, strict=True))
+
+
+def lens_data(track):
+    """The same for lenses; the target is the noisy HR image, since no survey has a better one."""
+    sets = []
+    for split, n in (("train", course.pick(240, 3000)), ("val", course.pick(24, 64))):
+        lenses = tracks.lens_set(track, n, split=split)
+        sets += [pairs.resize(lenses.lr, lenses.hr.shape[1:3]), lenses.hr]
+    return sets
+
+
+# %% tags=["nbval-ignore-output"]
+cat = luma8(photos.builtin()["chelsea"])[60:204, 120:312]
+lens = tracks.simulate("telescope", 1, seed=5)
+examples = {
+    "photograph, x3": (*photo_pair(cat, 3), "gray", plt.Normalize(0, 1)),
+    "lens, telescope x2": (
+        pairs.resize(lens.lr, (128, 128))[0],
+        lens.hr[0],
+        "inferno",
+        plotting.stretch([lens.hr]),
+    ),
+}
+figure, axes = plt.subplots(2, 3, figsize=(8.4, 5.6), layout="constrained")
+for row, (label, (x, y, cmap, norm)) in zip(axes, examples.items(), strict=True):
+    row[0].imshow(x[..., 0], cmap=cmap, norm=norm)
+    row[1].imshow(y[..., 0], cmap=cmap, norm=norm)
+    bar = figure.colorbar(
+        row[2].imshow((y - x)[..., 0], cmap=plotting.DIVERGING, vmin=-0.25, vmax=0.25), ax=row[2]
+    )
+    bar.set_label("difference")
+    for ax, what in zip(row, ("input (bicubic)", "target (HR)", "target minus input"), strict=True):
+        ax.set(title=f"{label}: {what}" if what.startswith("input") else what)
+        ax.set_axis_off()
+plotting.show(
+    figure, alt="Input, target and their difference, for a cat's face and for a gravitational lens."
+)
+
+
+# %% [markdown]
+# The left column is what the network gets, the middle what it is asked for, the right what it has to add. For
+# the photograph that is a drawing of edges: positive on one side, negative on the other, nothing in smooth
+# fur. For the lens it is the arcs' sharp crest, plus the photon noise of the HR telescope, which no network
+# can foresee. *(Chelsea: Stéfan van der Walt, CC0.)*
+#
+# ## 2. The three layers
+#
+# Dong et al. read their network as a chain of three steps.
+#
+# 1. **Patch extraction.** 64 filters of 9 × 9 pixels turn the neighbourhood of every pixel into 64 numbers:
+#    how much of this edge, of that texture, is here?
+# 2. **Mapping.** 32 filters of 5 × 5 turn these descriptions of a blurred patch into descriptions of a sharp
+#    one. This is the only step between two non-linearities, so the only one that can *decide*.
+# 3. **Reconstruction.** One filter of 5 × 5 adds the overlapping patches up to a picture, as an average
+#    would.
+#
+# Two things are not in the paper of 2014. The network's output is *added* to its input, so that it only has
+# to learn the right column of the figure above (a residual connection; Kim et al. 2016). And the last layer
+# begins near zero, so that an untrained network is bicubic, and training can only improve on it.
+#
+# `None` for height and width below means that any size will do: a convolution does not care. How big is this
+# network? We count by hand and let Keras check. A filter that covers $k \times k$ pixels of $c$ maps has $k^2
+# c$ weights and one offset, and at every pixel each weight is one multiply-add.
+
+# %%
+def three_layers(filters=(64, 32), sizes=(9, 5, 5), residual=True):
+    """Dong et al.'s network for an image that has been enlarged already, of any height and width."""
+    enlarged = keras.Input((None, None, 1), name="lr")
+    x = enlarged
+    for count, size in zip(filters, sizes, strict=False):  # patch extraction, mapping
+        x = keras.layers.Conv2D(
+            count, size, padding="same", activation="relu", kernel_initializer="he_normal"
+        )(x)
+    small = keras.initializers.RandomNormal(stddev=1e-3) if residual else "glorot_uniform"
+    x = keras.layers.Conv2D(1, sizes[-1], padding="same", kernel_initializer=small, dtype="float32")(
+        x
+    )  # reconstruction
+    return keras.Model(enlarged, keras.layers.Add(dtype="float32")([enlarged, x]) if residual else x)
+
+
+def multiply_adds(network):
+    """Multiply-adds at one position of the grid on which the network's convolutions work."""
+    return sum(int(np.prod(layer.kernel.shape)) for layer in network.layers if hasattr(layer, "kernel"))
+
+
+network = three_layers()
+weights = 9 * 9 * 1 * 64 + 5 * 5 * 64 * 32 + 5 * 5 * 32 * 1
+print(f"weights {weights:,}, with offsets {weights + 64 + 32 + 1:,}")
+assert network.count_params() == weights + 64 + 32 + 1 and multiply_adds(network) == weights
+print(f"the middle layer has {5 * 5 * 64 * 32 / weights:.0%} of them")
+print(f"one output pixel depends on {9 + 5 + 5 - 2} x {9 + 5 + 5 - 2} input pixels")
+
+x = np.random.default_rng(0).random((1, 40, 30, 1), dtype=np.float32)
+untrained = keras.ops.convert_to_numpy(network(x))
+print(f"before training it changes the image by {np.sqrt(np.mean((untrained - x) ** 2)):.2f} (rms)")
+assert untrained.shape == x.shape and np.sqrt(np.mean((untrained - x) ** 2)) < 0.02
+
+
+# %% [markdown]
+# A modern network has a thousand times as many weights. The field of view is small, too: at x3, 17 enlarged
+# pixels are fewer than six LR pixels. Whatever these layers learn, it is about edges and texture; they cannot
+# know what a cat is.
+#
+# ## 3. Training, and how to survive a kill
+#
+# The loss is the mean squared error, which is PSNR in other words, so we train for exactly what we score.
+# Adam follows it; the learning rate climbs during the first steps, while Adam's averages settle, and then
+# falls along a cosine, so that the run ends with small, careful steps.
+
+# %%
+def compiled(model, steps, rate=2e-3):
+    """Adam; the learning rate climbs for a while, then falls along a cosine to a hundredth."""
+    warm = min(200, steps // 4)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.1 * rate, steps - warm, alpha=0.01, warmup_target=rate, warmup_steps=warm
+    )
+    model.compile(keras.optimizers.Adam(schedule), "mse", metrics=[training.psnr], jit_compile=False)
+    return model
+
+
+class Clock(keras.callbacks.Callback):
+    """Add to the records how long an epoch took, and how much of that was spent waiting for patches."""
+
+    def __init__(self, feed):
+        super().__init__()
+        self.feed = feed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began, self.waited = time.perf_counter(), self.feed.waited
+
+    def on_test_begin(self, logs=None):
+        self.trained = time.perf_counter() - self.began
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["seconds"] = time.perf_counter() - self.began  # validation included
+        logs["training"] = self.trained
+        logs["waited"] = self.feed.waited - self.waited
+
+
+# %% [markdown]
+# The patches come from `training.PatchFeed`. It cuts them at random places and in one of eight orientations
+# (an edge is an edge in a mirror), and a thread of its own keeps a few batches ready, so that the network
+# need not wait. Batch number $k$ depends on the seed and on $k$, on nothing else. That is what makes an exact
+# restart possible: after every "epoch" (here simply a fixed number of steps) model, optimiser and records are
+# written to disk; a run that was killed loads them, asks the feed for batch number $k+1$ and goes on *as if
+# nothing had happened*. One of the course's tests kills a run in the middle and compares the weights at the
+# end, bit for bit.
+
+# %%
+def train(name, data, steps, *, patch=64, batch=16, rate=2e-3, tries=1, start=None, fresh=False):
+    """Train the run `name`, or go on where it was interrupted; the model and its records, one an epoch."""
+    x, y, val_x, val_y = data
+
+    def build():
+        network = three_layers()
+        if start:
+            network.set_weights(keras.models.load_model(start, compile=False).get_weights())
+        return compiled(network, steps, rate)
+
+    per_epoch = min(course.pick(50, 250), steps)
+    folder = course.cache_dir() / "training" / name / f"{course.preset()}-{steps}"
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    model, done = training.resume(folder, build, per_epoch)
+    feed = training.PatchFeed(x, y, patch, batch, start=done * per_epoch, tries=tries)
+    model.fit(
+        iter(feed),
+        steps_per_epoch=per_epoch,
+        initial_epoch=done,
+        epochs=steps // per_epoch,
+        validation_data=(val_x, val_y),
+        validation_batch_size=4,
+        shuffle=False,
+        verbose=0,
+        callbacks=[training.progress(per_epoch, batch), Clock(feed), training.checkpoint(folder)],
+    )
+    return model, training.history(folder)
+
+
+# %% [markdown]
+# A run ends with two files: the network as ONNX, which needs neither Keras nor TensorFlow to run, and its
+# **card**, a small JSON file with everything the run knows about itself. `model_file.save_model` compares the
+# two networks on images of random sizes before it writes anything. The scores on the card are those of the
+# *file*, on pictures that the run never saw.
+
+# %%
+def scores_of(up, track):
+    """What the card says of an upscaler: its scores on what it was not trained with, and bicubic's."""
+    if track != "photo":
+        lenses = tracks.lens_set(track, course.pick(60, 1000), split="test")
+        return {f"{track} test": scoreboard.evaluate_lenses(up, lenses)}
+    # The full preset trains on other pictures, so that all built-in photographs are held out.
+    sets = {"held-out photographs": course.pick(photos.photo_split()[2], photos.builtin()).items()}
+    if course.find_data("Set5"):
+        sets["Set5"] = photos.set5()
+    return {name: scoreboard.evaluate_photos(up, images) for name, images in sets.items()}
+
+
+def ship(name, track, scale, model, records, **facts):
+    """Write NAME.onnx and its card, and score the file, not the model it was made from."""
+    folder = course.pick(course.cache_dir() / "models", course.models_dir())
+    keras.mixed_precision.set_global_policy("float32")
+    twin = three_layers()  # the run may have used shorter numbers; the file does not
+    twin.set_weights(model.get_weights())
+    backend = keras.backend.backend()
+    card = {"task": "photographs" if track == "photo" else "lenses", "scale": scale, "input": "bicubic"}
+    card |= {"channels": "luma" if track == "photo" else "gray", "preset": course.preset()}
+    card |= {"framework": f"Keras {keras.__version__}, {backend} {course.version_of(backend)}"}
+    card |= {"seconds": round(sum(row["seconds"] for row in records)), **facts}
+    with warnings.catch_warnings():  # of the exporters, about their own dependencies
+        warnings.simplefilter("ignore")
+        twin(np.zeros((1, 32, 32, 1), np.float32))
+        export = lambda path: twin.export(str(path), format="onnx", verbose=False)  # noqa: E731
+        reference = lambda x: keras.ops.convert_to_numpy(twin(x))  # noqa: E731
+        card = model_file.save_model(name, folder, export, reference, card)
+    card["metrics"] = scores_of(Upscaler.load(folder / f"{name}.onnx"), track)
+    aside = folder / f".{name}.json"
+    aside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(aside, folder / f"{name}.json")
+    return card
+
+
+# %% [markdown]
+# That is all a training script needs, so this lesson *is* the script that made the shipped model files:
+#
+# ```
+# SR_PRESET=full SR_TRACK=photo SR_SCALE=3 python notebooks/scripts/03_srcnn.py
+# ```
+#
+# trains x3 on photographs, writes the model file, and stops in the next cell. `SR_TRACK` may also be
+# `deeplense` or `telescope` (with `SR_SCALE=2`), and `SR_STEPS` sets the length. Without `SR_TRACK` the full
+# preset trains all five and goes on with the lesson. At the full preset, photographs are learned with 16-bit
+# numbers (bfloat16) where that is faster; weights, loss and the last layer keep 32 bits. Two more habits of the
+# full runs: of two random places the feed cuts the patch with more contrast, because flat sky teaches nothing
+# that bicubic does not do already; and x2 and x4 start from the weights of the finished x3 run, which already
+# know edges. The cards say so.
+
+# %%
+LENSES = f"{course.pick(240, 3000)} simulated lenses of the @ track, target: the noisy HR image"
+PHOTOS = (
+    "photographs inside scikit-image; luma, 8 bits",
+    "T91, BSDS500 train, 42 photographs halved; luma, 8 bits",
+)
+SPLIT = ("by photograph (photos.photo_split)", "every 20th BSDS500 image is held out for validation")
+
+
+def run(track, scale):
+    """One full run: data, training, model file, scores."""
+    name, steps = NAMES[track, scale], int(os.environ.get("SR_STEPS") or course.pick(300, 20_000))
+    policy = course.pick("float32", "mixed_bfloat16") if track == "photo" else "float32"
+    facts = {"data": course.pick(*PHOTOS), "split": course.pick(*SPLIT)}
+    if track != "photo":
+        facts = {
+            "data": LENSES.replace("@", track),
+            "split": "train, val and test are drawn from separate seeds",
+        }
+    print(f"{name}: {steps} steps on {facts['data']}", flush=True)
+    keras.mixed_precision.set_global_policy(policy)
+    keras.utils.set_random_seed(0)
+    first = sorted((course.cache_dir() / "training" / NAMES["photo", 3]).glob("full-*/last.keras"))
+    start = first[-1] if first and track == "photo" and scale != 3 else None
+    data, tries = (photo_data(scale), 2) if track == "photo" else (lens_data(track), 1)
+    model, records = train(name, data, steps, tries=tries, start=start)
+    facts |= {"recipe": "Adam, warm-up to 2e-3, cosine to 2e-5, MSE, residual", "policy": policy}
+    facts |= {"patches": f"the one with most contrast of {tries} random places"} if tries > 1 else {}
+    facts |= {"start": f"the weights of {NAMES['photo', 3]}"} if start else {}
+    facts |= {"steps": steps, "batch": 16, "patch": 64, "seed": 0}
+    for key, scores in ship(name, track, scale, model, records, **facts)["metrics"].items():
+        print(
+            f"{key}: {scores['psnr']:.2f} dB / {scores['ssim']:.4f}, bicubic {scores['bicubic']['psnr']:.2f}"
+        )
+
+
+# %%
+chosen = (os.environ.get("SR_TRACK"), int(os.environ.get("SR_SCALE") or 2))
+if chosen[0] and chosen not in NAMES:
+    raise ValueError(
+        f"SR_TRACK and SR_SCALE ask for {chosen}; this lesson trains {', '.join(map(str, NAMES))}"
+    )
+order = sorted(NAMES, key=lambda task: task != ("photo", 3))  # x3 first: x2 and x4 start from it
+for track, scale in [chosen] if chosen[0] else course.pick([], order):
+    run(track, scale)
+if chosen[0] and get_ipython() is None:
+    raise SystemExit
+
+# %% [markdown]
+# ## 4. Beating bicubic in seconds
+#
+# Now the quick run: x3, seven photographs to learn from, two for validation. What counts is the last column
+# of the progress line, the PSNR on validation photographs, and the line it must cross: that of bicubic, which
+# is the network's own input.
+
+# %% tags=["nbval-ignore-output"]
+keras.utils.set_random_seed(0)
+data = photo_data(3)
+model, records = train("lesson-x3", data, course.pick(250, 2000), patch=48, batch=8, fresh=True)
+
+bicubic_val = float(metrics.psnr(data[2], data[3]).mean())
+bicubic_train = float(np.mean([metrics.psnr(x, y) for x, y in zip(*data[:2], strict=True)]))
+figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.4), layout="constrained")
+steps = np.arange(1, len(records) + 1) * course.pick(50, 250)
+for ax, key, line, what in zip(
+    axes, ("psnr", "val_psnr"), (bicubic_train, bicubic_val), ("training patches", "validation"), strict=True
+):
+    ax.plot(steps, [row[key] for row in records], color=plotting.COLOURS[5], marker="o", label="network")
+    ax.axhline(
+        line,
+        color="black",
+        linestyle="--",
+        linewidth=1,
+        label="bicubic (on whole images)" if key == "psnr" else "bicubic",
+    )
+    ax.set(title=what, xlabel="step", ylabel="PSNR [dB]")
+    ax.legend()
+plotting.show(
+    figure, alt="PSNR during training, on training patches and on validation images, with bicubic's lines."
+)
+
+# %% [markdown]
+# On the left is the PSNR on the patches just seen: it jumps about, because each point averages other patches,
+# some of them sky. On the right is the PSNR on the same validation crops each time, and the dashed line is
+# bicubic on these very crops. The network starts on that line, since it was built to, and leaves it for good
+# within the first epochs. A curve without that line would say nothing: 27 dB may be excellent or poor, it
+# depends on the picture.
+#
+# Two photographs have not been touched so far. They decide, on the benchmark's protocol, whether anything was
+# learned; and the records tell who was waiting for whom.
+
+# %% tags=["nbval-ignore-output"]
+quick_card = ship("lesson-x3", "photo", 3, model, records, data="photographs inside scikit-image", steps=250)
+held_out = quick_card["metrics"]["held-out photographs"]
+gain = held_out["psnr"] - held_out["bicubic"]["psnr"]
+print(
+    f"held-out photographs: {held_out['psnr']:.2f} dB, bicubic {held_out['bicubic']['psnr']:.2f}: {gain:+.2f} dB"
+)
+trained, waited = (sum(row[key] for row in records) for key in ("training", "waited"))
+speed = len(records) * course.pick(50, 250) * 8 / trained
+print(
+    f"{speed:.0f} patches of 48 x 48 a second; {waited / trained:.1%} of the time was spent waiting for patches"
+)
+
+# %% [markdown]
+# If the share of waiting were large, a faster processor would not help: one would cut larger pieces, read
+# files earlier, or use more threads. The number costs two lines to measure, and it is the first thing to look
+# at when training is slow.
+#
+# ### What is on the disk
+#
+# The next cell checks these claims and then calls `train` again for the same run. The finished run is found,
+# no step is left, and the weights are the same to the last bit. The checkpoint is a `.keras` file:
+# architecture, weights, the optimiser's moments and its step counter in one archive.
+
+# %%
+assert gain > 0.15, "the quick run must beat bicubic on photographs it has never seen"
+assert records[-1]["val_psnr"] > bicubic_val + 0.15
+assert waited < 0.10 * trained, "the feed, not the network, would be the bottleneck"
+assert quick_card["onnx_max_difference"] < 1e-5
+
+again, its_records = train("lesson-x3", data, course.pick(250, 2000), patch=48, batch=8)
+same = all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+print(f"weights equal: {same}; steps taken: {int(again.optimizer.iterations)}; records: {len(its_records)}")
+assert same and its_records == records
+
+# %% [markdown]
+# Many older courses save a `.h5` file instead. With the loss given by its short name, as everybody writes it,
+# Keras 3 saves such a file and then cannot load it. Let us watch that happen.
+
+# %%
+logging.getLogger("absl").setLevel("ERROR")  # Keras, too, advises against .h5
+with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of the .h5 file's optimiser, whose state it cannot place
+    old, new = Path(folder) / "old.h5", Path(folder) / "new.keras"
+    small = three_layers(filters=(4,), sizes=(3, 3))
+    small.compile("adam", loss="mse")
+    small.fit(x, x, verbose=0)
+    small.save(old)
+    small.save(new)
+    try:
+        keras.models.load_model(old)
+        complaint = "none"
+    except (ValueError, TypeError) as error:
+        complaint = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    print(".h5:   ", complaint)
+    loaded = [keras.models.load_model(new), keras.models.load_model(old, compile=False)]
+outputs = [keras.ops.convert_to_numpy(m(x)) for m in (small, *loaded)]
+assert (
+    "mse" in complaint and np.array_equal(outputs[0], outputs[1]) and np.array_equal(outputs[0], outputs[2])
+)
+print(
+    ".keras: loads, and computes the same; so does the .h5 file with compile=False, but without its optimiser"
+)
+
+
+# %% [markdown]
+# The old format stores the *word* "mse", and the loader looks for a class of that name among the metrics, in
+# vain. If you meet such a file, `compile=False` rescues the network, and you compile it anew. For your own
+# work, save `.keras`.
+#
+# ## 5. What did it learn? Filters and feature maps
+#
+# The quick network is a beginner. From here on we look at the **shipped** ones, which come from full runs of
+# the script above. An ONNX file holds every weight, so three lines are enough to take such a network up again
+# in Keras, and one more to check that it is the same one.
+
+# %%
+def shipped(track, scale):
+    """The shipped upscaler; a checkout without its file makes one of its own at the present preset."""
+    folder = course.models_dir()
+    if not (folder / f"{NAMES[track, scale]}.onnx").is_file():
+        folder = course.cache_dir() / "models"
+        if not (folder / f"{NAMES[track, scale]}.onnx").is_file():
+            run(track, scale)
+    return Upscaler.load(folder / f"{NAMES[track, scale]}.onnx"), folder / f"{NAMES[track, scale]}.onnx"
+
+
+def layers_of(path):
+    """What Keras calls the weights, out of a model file: kernel (k, k, in, out), offset, kernel, ..."""
+    graph = onnx.load(str(path)).graph
+    stored = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    return [
+        w
+        for node in convolutions
+        for w in (stored[node.input[1]].transpose(2, 3, 1, 0), stored[node.input[2]])
+    ]
+
+
+srcnn_x3, path = shipped("photo", 3)
+rebuilt = three_layers()
+rebuilt.set_weights(layers_of(path))
+enlarged = photo_pair(cat, 3)[0]
+difference = np.abs(
+    keras.ops.convert_to_numpy(rebuilt(enlarged[None]))[0] - srcnn_x3(pairs.degrade(cat, 3))
+).max()
+print(f"{srcnn_x3.name}: {srcnn_x3.card['steps']:,} steps, {srcnn_x3.card['data']}")
+assert difference < 1e-5
+
+# %% tags=["nbval-ignore-output"]
+kernels = layers_of(path)[0][:, :, 0].transpose(2, 0, 1)  # (64, 9, 9)
+strength = np.sqrt((kernels**2).sum((1, 2)))
+order = np.argsort(-strength)
+figure = plt.figure(figsize=(9.6, 5), layout="constrained")
+left, right = figure.subfigures(1, 2, width_ratios=(1.35, 1))
+for ax, i in zip(left.subplots(8, 8).flat, order, strict=True):
+    ax.imshow(
+        kernels[i], cmap=plotting.DIVERGING, vmin=-np.abs(kernels[i]).max(), vmax=np.abs(kernels[i]).max()
+    )
+    ax.set_axis_off()
+left.suptitle("64 filters of layer 1, strongest first (each on its own scale)", fontsize=10)
+ax = right.subplots()
+transform = np.abs(np.fft.fft2(kernels, (64, 64)))
+frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(64), np.fft.fftfreq(64)))
+peak = frequency.reshape(-1)[transform.reshape(64, -1).argmax(1)]
+ax.scatter(peak, strength, color=plotting.COLOURS[5])
+ax.axvline(1 / 6, color="black", linestyle="--", linewidth=1)
+ax.text(1 / 6 + 0.005, strength.max(), "LR's Nyquist limit, x3", va="top", fontsize=8)
+ax.set(
+    xlabel="frequency a filter responds to most [cycles per HR pixel]",
+    ylabel="strength (root of summed squares)",
+)
+plotting.show(
+    figure,
+    alt="The 64 first-layer filters as small images, and their strength against their preferred frequency.",
+)
+
+# %% [markdown]
+# Nobody told the network what an edge is. Yet the strongest filters, in the first row, have found steps: dark on
+# one side, bright on the other, in several orientations. Some of the next answer to spots and fine bars. All of
+# these were known from classical image processing, and from the visual cortex, before any network found them.
+# The panel on the right adds what the eye cannot see: which spatial frequency each filter
+# answers to. What lies to the right of the dashed line cannot be in LR: anything a filter finds there is an
+# artefact of bicubic interpolation, such as the kink between LR pixels. Most of the 64, though, still look
+# much like the noise they started as: the run was short, and a longer one would find work for them.
+
+# %% tags=["nbval-ignore-output"]
+inside = keras.Model(rebuilt.inputs[0], [layer.output for layer in rebuilt.layers[1:3]])
+first, second = (keras.ops.convert_to_numpy(maps)[0] for maps in inside(enlarged[None]))
+figure, axes = plt.subplots(3, 5, figsize=(9.6, 5.0), layout="constrained")
+added = srcnn_x3(pairs.degrade(cat, 3)) - enlarged
+axes[0, 0].imshow(enlarged[..., 0], cmap="gray", vmin=0, vmax=1)
+axes[0, 0].set_title("input")
+axes[2, 0].imshow(added[..., 0], cmap=plotting.DIVERGING, vmin=-0.15, vmax=0.15)
+axes[2, 0].set_title("what layer 3 adds")
+axes[1, 0].text(
+    0.5, 0.5, "strongest maps\nof layer 1 (above, middle)\nand layer 2 (below)", ha="center", va="center"
+)
+for panels, maps, name in ((axes[:2, 1:].flat, first, "layer 1"), (axes[2, 1:].flat, second, "layer 2")):
+    for ax, i in zip(panels, np.argsort(-maps.std((0, 1))), strict=False):
+        ax.imshow(maps[..., i], cmap="viridis", vmin=0, vmax=np.percentile(maps[..., i], 99.5))
+        ax.set_title(f"{name}, map {i}")
+for ax in axes.flat:
+    ax.set_axis_off()
+plotting.show(
+    figure,
+    alt="The input, eight feature maps of layer 1, four of layer 2, and the correction that layer 3 adds.",
+)
+active = [(maps > 0).mean() for maps in (first, second)]
+print(f"share of values that the ReLU lets through: layer 1 {active[0]:.0%}, layer 2 {active[1]:.0%}")
+
+# %% [markdown]
+# The maps of layer 1 are the cat seen through one filter each: some keep brightness, some answer only to
+# edges that run one way. In layer 2 several maps have become sparse, dark nearly everywhere and bright along
+# one kind of contour. That is the "decision" of step 2: at a given pixel the ReLU switches most of the maps
+# off, so that a whisker is rebuilt by other weights than fur. A single linear filter cannot do this, and
+# section 8 measures what that is worth.
+#
+# So are Dong's three names right? The first one is: these *are* patch descriptions. "Mapping" and
+# "reconstruction" are one way to read the other two; training knew nothing of them and was free to share the
+# work out otherwise.
+#
+# ## 6. The scores
+#
+# The cards hold what each full run measured on its own file. Bicubic stands beside every number, and so does
+# the published SRCNN, whose weights came from nearly 400,000 ImageNet pictures. Ours uses 8-bit RGB and takes
+# luma unrounded, the convention of current papers (lesson 02 shows that the two differ by hundredths of a
+# dB). A card is a claim, so we check one: the cell also reduces the built-in photographs, which no full run
+# has seen, loads the shipped x3 file and scores it again.
+
+# %% tags=["readme-table", "table-srcnn"]
+PUBLISHED = {
+    2: "36.66 / 0.9542",
+    3: "32.75 / 0.9090",
+    4: "30.48 / 0.8628",
+}  # Set5, SRCNN 9-5-5, Dong et al. 2016
+rows = []
+for (track, scale), name in NAMES.items():
+    card = shipped(track, scale)[0].card
+    for data_set, s in card["metrics"].items():
+        ours, bicubic = (f"{r['psnr']:.2f} / {r['ssim']:.4f}" for r in (s, s["bicubic"]))
+        paper = PUBLISHED[scale] if data_set == "Set5" else "–"
+        rows.append(
+            f"| `{name}` | {data_set} ({s['n']}) | {bicubic} | **{ours}** | {paper} | {card['steps']:,} |"
+        )
+header = "| model | test set (images) | bicubic, PSNR [dB] / SSIM | ours | published SRCNN | steps |\n"
+header += "|---|---|---|---|---|---|\n"
+display(Markdown(header + "\n".join(rows)))
+
+checked = scoreboard.evaluate_photos(srcnn_x3, photos.builtin().items())
+on_card = srcnn_x3.card["metrics"]["held-out photographs"]
+assert checked["psnr"] > checked["bicubic"]["psnr"] + 0.5
+assert srcnn_x3.card["preset"] == "quick" or abs(checked["psnr"] - on_card["psnr"]) < 0.005
+
+
+# %% [markdown]
+# ## 7. Sub-pixel convolution: do the work on the small picture
+#
+# SRCNN looks at nine enlarged pixels for each pixel of LR at x3, though eight of them are only interpolated:
+# they carry nothing new. Shi et al. (2016) turned this round. Their ESPCN runs every convolution **on LR**
+# and lets the last one produce $s^2$ maps, one for each position inside an LR pixel. A rearrangement, which
+# computes nothing at all, then weaves them into the large picture.
+
+# %%
+class PixelShuffle(keras.layers.Layer):
+    """(N, h, w, s * s) to (N, h * s, w * s, 1): map s * i + j becomes row i, column j of each s x s block."""
+
+    def __init__(self, scale, **options):
+        super().__init__(**options)
+        self.scale = scale
+
+    def call(self, maps):
+        s, (_, h, w, _) = self.scale, keras.ops.shape(maps)
+        blocks = keras.ops.reshape(maps, (-1, h, w, s, s))
+        return keras.ops.reshape(keras.ops.transpose(blocks, (0, 1, 3, 2, 4)), (-1, h * s, w * s, 1))
+
+
+def espcn(scale):
+    """Shi et al.'s layers on LR; LR is added to every map, so that training starts from nearest neighbour."""
+    lr = keras.Input((None, None, 1), name="lr")
+    x = keras.layers.Conv2D(64, 5, padding="same", activation="relu", kernel_initializer="he_normal")(lr)
+    x = keras.layers.Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal")(x)
+    x = keras.layers.Conv2D(
+        scale**2, 3, padding="same", kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3)
+    )(x)
+    return keras.Model(lr, PixelShuffle(scale)(keras.layers.Add()([x, lr])))
+
+
+numbered = np.arange(9, dtype=np.float32).reshape(1, 1, 1, 9)
+print(keras.ops.convert_to_numpy(PixelShuffle(3)(numbered))[0, ..., 0])
+full = multiply_adds(rebuilt)
+per_pixel = {"SRCNN 9-5-5 on the enlarged picture": full, "the same layers, on LR": full / 9}
+per_pixel["ESPCN 5-3-3 on LR"] = multiply_adds(espcn(3)) / 9
+for name, count in per_pixel.items():
+    print(f"{name:36} {count:8,.0f} multiply-adds for a pixel of the result, {full / count:4.1f} times fewer")
+assert multiply_adds(espcn(3)) == 5 * 5 * 64 + 3 * 3 * 64 * 32 + 3 * 3 * 32 * 9
+
+
+# %% [markdown]
+# Counting is not measuring: small convolutions use a processor less well. So we also take the time, for the
+# same picture, and train ESPCN with the same photographs as in section 4.
+
+# %% tags=["nbval-ignore-output"]
+def seconds(network, image):
+    """The best of five runs, after one to warm up."""
+    times = []
+    for _ in range(6):
+        start = time.perf_counter()
+        keras.ops.convert_to_numpy(network(image))
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+small_picture = pairs.degrade(pairs.crop_to_multiple(luma8(photos.builtin()["camera"]), 3), 3)[None]
+large_picture = pairs.resize(small_picture, [3 * side for side in small_picture.shape[1:3]])
+quick_espcn = compiled(espcn(3), course.pick(500, 5000))
+time_srcnn, time_espcn = seconds(rebuilt, large_picture), seconds(quick_espcn, small_picture)
+width, height = large_picture.shape[1:3]
+print(f"{width} x {height} pixels: SRCNN {time_srcnn * 1e3:.0f} ms, ESPCN {time_espcn * 1e3:.0f} ms")
+
+hr_train, hr_val = photographs()
+hr_train = [pairs.crop_to_multiple(hr, 3) for hr in hr_train]
+feed = training.PatchFeed([pairs.degrade(hr, 3) for hr in hr_train], hr_train, patch=16, batch=8)
+fit = {"steps_per_epoch": course.pick(500, 5000), "shuffle": False, "verbose": 0}
+begin = time.perf_counter()
+quick_espcn.fit(iter(feed), **fit)
+espcn_seconds = time.perf_counter() - begin
+lr_val = pairs.degrade(data[3], 3)
+espcn_psnr = metrics.psnr(keras.ops.convert_to_numpy(quick_espcn(lr_val)), data[3]).mean()
+print(f"validation: bicubic {bicubic_val:.2f} dB")
+print(
+    f"SRCNN {records[-1]['val_psnr']:.2f} dB in {trained:.0f} s, ESPCN {espcn_psnr:.2f} dB in {espcn_seconds:.0f} s"
+)
+
+# %%
+assert time_espcn < time_srcnn / 3, "the work on LR must be several times faster"
+nearest_val = metrics.psnr(pairs.resize(lr_val, data[3].shape[1:3], "nearest"), data[3]).mean()
+assert espcn_psnr > nearest_val + 1.5, "ESPCN starts from nearest neighbour and must have left it far behind"
+print("ESPCN is at least three times faster, and far beyond nearest neighbour, its own start")
+
+# %% [markdown]
+# ESPCN does twenty times less arithmetic, and the clock shows a good part of that. In training it must first
+# learn what SRCNN was given for nothing, a good interpolation, which is why it is no better per step. It
+# repays this later: with the same time for a picture one can afford a much deeper network. Every network
+# since, and every one in lessons 05 and later, works on LR.
+#
+# ## 8. What matters? A small ablation
+#
+# The paper asks how many layers, how large the filters. We ask the same on a budget: every variant gets the
+# **same number of steps** with the same patches, one change at a time from a small base, 9-1-5. Short runs of
+# small networks: read the large differences, not the small ones.
+
+# %% tags=["nbval-ignore-output"]
+VARIANTS = {
+    "9-1-5, the base": {},
+    "one layer (a linear filter)": {"filters": (), "sizes": (9,)},
+    "9-5, two layers": {"filters": (64,), "sizes": (9, 5)},
+    "9-3-5": {"sizes": (9, 3, 5)},
+    "9-5-5": {"sizes": (9, 5, 5)},
+    "9-1-1-5, four layers": {"filters": (64, 32, 32), "sizes": (9, 1, 1, 5)},
+    "base without residual": {"residual": False},
+    "base, rate / 10": {"rate": 2e-4},
+    "base, rate x 20": {"rate": 4e-2},
+}
+STEPS, ablation = course.pick(200, 4000), {}
+for label, change in VARIANTS.items():
+    keras.utils.set_random_seed(0)
+    change = {"sizes": (9, 1, 5), "rate": 2e-3, **change}
+    variant = compiled(
+        three_layers(**{k: v for k, v in change.items() if k != "rate"}), STEPS, change["rate"]
+    )
+    feed = training.PatchFeed(*data[:2], patch=32, batch=8)
+    begin = time.perf_counter()
+    variant.fit(iter(feed), steps_per_epoch=STEPS, shuffle=False, verbose=0)
+    took, result = time.perf_counter() - begin, keras.ops.convert_to_numpy(variant(data[2]))
+    ablation[label] = metrics.psnr(np.nan_to_num(result), data[3]).mean() - bicubic_val
+    print(f"{label:28} {variant.count_params():6,} weights {took:5.1f} s {ablation[label]:+7.2f} dB")
+
+figure, ax = plt.subplots(figsize=(7.4, 3.4), layout="constrained")
+for row, (label, g) in enumerate(reversed(ablation.items())):
+    ax.barh(label, max(g, -1), color=plotting.COLOURS[3 if g > 0 else 4])
+    ax.text(
+        max(g, 0) + 0.02, row, f"{g:+.2f} dB" + (" (bar cut off)" if g < -1 else ""), va="center", fontsize=8
+    )
+ax.axvline(0, color="black", linewidth=1)
+ax.set(xlabel=f"gain over bicubic on validation after {STEPS} steps [dB]", xlim=(-1.05, 0.75))
+ax.grid(axis="y", visible=False)
+plotting.show(figure, alt="Bars: gain over bicubic of nine variants after the same number of steps.")
+
+# %% [markdown]
+# Bars to the right beat bicubic. The residual connection stands out: without it, the network must first learn
+# to copy its input through three layers, and in this short time it does not even get back to where it could
+# have started. The learning rate comes next: ten times smaller wastes the run; twenty times larger can cost
+# all of it, because a few huge steps push the ReLUs of whole maps below zero, where no gradient reaches them
+# any more. A single linear filter improves on bicubic a little, as it should: bicubic *is* a linear filter,
+# and not the best. Larger middle filters and more layers cost far more time than they gain here; the paper,
+# with a thousand times more steps, gets about 0.3 dB from 9-1-5 to 9-5-5.
+
+# %%
+assert ablation["9-1-5, the base"] > 0.1
+assert ablation["9-1-5, the base"] > ablation["base without residual"] + 0.3
+assert ablation["9-1-5, the base"] > ablation["base, rate / 10"]
+assert ablation["9-1-5, the base"] > ablation["one layer (a linear filter)"]
+print("the base beats bicubic, one linear filter, no residual, and a rate ten times smaller")
+
+# %% [markdown]
+# ## 9. The same three layers on lenses
+#
+# Lesson 01 found that our two lens tracks differ in one thing: on `deeplense`, LR is a resized copy of the
+# *noisy* HR image; on `telescope`, HR and LR are two exposures through two instruments, each with photon
+# noise of its own. We train the same network with the same loss on both, a few seconds each, always with the
+# noisy HR image as the target.
+
+# %% tags=["nbval-ignore-output"]
+lens_records = {}
+for track in ("deeplense", "telescope"):
+    keras.utils.set_random_seed(0)
+    run_length = course.pick(100, 2000)
+    lens_model, lens_records[track] = train(
+        f"lesson-{track}", lens_data(track), run_length, patch=48, batch=8, fresh=True
+    )
+
+val = {track: tracks.lens_set(track, course.pick(24, 64), split="val") for track in lens_records}
+lines = {
+    "deeplense": {"ceiling (oracle)": tracks.oracle(val["deeplense"])},
+    "telescope": {"the noise-free truth itself": val["telescope"].truth},
+}
+figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.5), layout="constrained")
+for ax, (track, rows) in zip(axes, lens_records.items(), strict=True):
+    steps = (np.arange(len(rows)) + 1) * run_length // len(rows)
+    ax.plot(steps, [row["val_psnr"] for row in rows], color=plotting.COLOURS[5], marker="o", label="network")
+    target = val[track].hr
+    start = metrics.psnr(pairs.resize(val[track].lr, target.shape[1:3]), target).mean()
+    ax.axhline(start, color="black", linestyle="--", linewidth=1, label="bicubic, its input")
+    for label, image in lines[track].items():
+        ax.axhline(metrics.psnr(image, target).mean(), color=plotting.COLOURS[4], linestyle=":", label=label)
+    ax.set(title=track, xlabel="step", ylabel="validation PSNR against noisy HR [dB]", xlim=(0, None))
+    ax.legend(loc="lower right")
+plotting.show(
+    figure,
+    alt="Validation PSNR during quick training on both lens tracks, with bicubic and each track's ceiling.",
+)
+
+# %% [markdown]
+# **Left, `deeplense`.** In a hundred steps the network hardly leaves the line of its input: there is less than
+# half a decibel between that line and the dotted ceiling, which is what an oracle scores that knows the
+# noise-free scene *and* all that LR tells of HR's noise. The table below shows what the shipped network makes
+# of it in 2,000 steps: it gains about two tenths of a decibel and stops about two tenths below the ceiling. A
+# longer run, or convolutions on LR as in section 7, can come closer; nothing can pass. The table also shows the
+# strange economy of this track: the noise-free truth scores *worse* than bicubic, because here "high
+# resolution" means to reproduce noise, and LR, a copy, contains some of it.
+#
+# **Right, `telescope`.** The network gains several decibels in the same hundred steps. Scored against the noisy
+# HR image it, too, has a ceiling: the score of the *truth itself*. A perfect network could not go higher, and two very different networks may look alike
+# so close to it: the noise of the ruler hides what we want to measure. In a simulation we have a better
+# ruler, the noise-free scene.
+
+# %%
+deeplense, telescope = (tracks.lens_set(track, 60, split="test") for track in ("deeplense", "telescope"))
+ceiling = tracks.oracle(deeplense)
+shipped_deeplense, shipped_telescope = (shipped(track, 2)[0] for track in ("deeplense", "telescope"))
+on_deeplense = {
+    "bicubic (that test's own, a = -0.75)": Upscaler.load("bicubic-torch", 2)(deeplense.lr),
+    "bicubic (the network's input)": pairs.resize(deeplense.lr, (150, 150)),
+    "noise-free truth": deeplense.truth,
+    "three layers, shipped": shipped_deeplense(deeplense.lr),
+    "oracle: the ceiling": ceiling,
+}
+deeplense_scores = {name: metrics.lens_scores(image, deeplense.hr) for name, image in on_deeplense.items()}
+print("deeplense, 60 test lenses, against the noisy HR image")
+for name, s in deeplense_scores.items():
+    print(f"{name:38} MSE {s['mse'].mean():.2e}  PSNR {s['psnr'].mean():.2f} dB  SSIM {s['ssim'].mean():.4f}")
+
+# %% tags=["readme-table", "table-srcnn-telescope"]
+on_telescope = {
+    "bicubic": pairs.resize(telescope.lr, (128, 128)),
+    "HR, the better telescope's own noisy picture": telescope.hr,
+    "Wiener, tuned": classical.wiener(telescope.lr, 2),
+    "Richardson-Lucy, tuned (the best classical)": classical.richardson_lucy(telescope.lr, 2),
+    "three layers, shipped": shipped_telescope(telescope.lr),
+}
+telescope_scores = {name: metrics.lens_scores(image, telescope.truth) for name, image in on_telescope.items()}
+db = {name.split(",")[0]: s["psnr"].mean() for name, s in telescope_scores.items()}
+ours = db.pop("three layers")
+table = (
+    "| `telescope` x2, 60 test lenses, against the truth | MSE | PSNR [dB] | SSIM | network's lead [dB] |\n"
+)
+table += "|---|---|---|---|---|\n"
+for name, s in telescope_scores.items():
+    lead = f"{ours - s['psnr'].mean():+.1f}" if "three" not in name else "–"
+    spread = f"{s['psnr'].mean():.2f} ± {s['psnr'].std():.2f}"
+    table += f"| {name} | {s['mse'].mean():.2e} | {spread} | {s['ssim'].mean():.4f} | {lead} |\n"
+display(Markdown(table))
+assert ours > 46.3 and ours > max(db.values()) + 1
+limit, reached = (
+    deeplense_scores[k]["psnr"].mean() for k in ("oracle: the ceiling", "three layers, shipped")
+)
+assert limit - 0.25 < reached < limit, "the shipped network must come close to the ceiling, and cannot pass it"
+
+# %% tags=["nbval-ignore-output"]
+i = 4
+pictures = {"LR": telescope.lr, **{k.split(",")[0]: v for k, v in on_telescope.items() if "Wiener" not in k}}
+pictures = {name: image[i] for name, image in {**pictures, "truth": telescope.truth}.items()}
+figure = plotting.zoom_grid(
+    pictures,
+    "truth",
+    (24, 30, 36, 36),
+    norm=plotting.stretch([telescope.truth[i]]),
+    residual_range=0.1,
+    size=1.75,
+)
+plotting.show(
+    figure,
+    alt="One lens: LR, bicubic, HR, Richardson-Lucy, the network and the truth, with a zoom and residuals.",
+)
+
+
+# %% [markdown]
+# Read the bottom row, what is wrong with each picture. Bicubic's error is the arc itself: it leaves the blur
+# in. HR's error is grain, everywhere, and strongest where there is light, as photon noise is. Richardson–Lucy
+# removes most of the blur and keeps some grain. The network's error is the palest. It is **closer to the
+# truth than the high-resolution telescope's own picture**, though it has only seen such pictures as targets,
+# and looks at the sky through the worse telescope.
+#
+# ### Where does that knowledge come from?
+#
+# *From the noise that averages out.* The weights that minimise the mean squared error make the network
+# return, for every input, the *average* of all targets that go with such an input: $E[\text{HR} \mid
+# \text{LR}]$. HR is truth plus noise, the noise is zero on average, and on this track it knows nothing of LR.
+# So $E[\text{HR} \mid \text{LR}] = E[\text{truth} \mid \text{LR}]$. No single target shows the truth;
+# thousands of noisy ones together define it. Lehtinen et al. (2018) made a method of this, *Noise2Noise*. On
+# `deeplense` the same sum works out differently: there LR does know HR's noise, and the network dutifully
+# interpolates it.
+#
+# *From the prior.* An average over all the lenses of the training set is a good answer only for a sky like
+# the training set. This one is smooth: galaxies with Sérsic profiles, sheared into arcs. The network has
+# learned that light with sharp speckle is noise, and that ridges are long and continuous. That is knowledge
+# about *lenses*, and it is paid for elsewhere.
+#
+# ### When is it wrong?
+#
+# Quasars are lensed as well. A quasar is a point, so its four images are as sharp as the telescope's PSF, and
+# no training image held anything like it. We put four points on the fine grid of the simulator and observe
+# them through the very same two instruments.
+
+# %%
+def observe(sky, seed=0):
+    """LR, HR and truth, as the telescope track makes them, of a scene on a grid of half HR pixels."""
+    rng = np.random.default_rng(seed)
+    views = {}
+    for s in (1, 2):
+        sigma = tracks.PSF_FWHM[s] / (tracks.PIXEL / 2) / np.sqrt(8 * np.log(2))
+        n = len(sky) // (2 * s)
+        views[s] = (
+            ndimage.gaussian_filter(sky, sigma, mode="constant").reshape(n, 2 * s, n, 2 * s).mean((1, 3))
+        )
+    peak, noisy = views[1].max(), {}
+    for s, view in views.items():
+        counts = rng.poisson((view / peak * tracks.PEAK + tracks.SKY) * s**2)
+        noisy[s] = (counts / s**2 - tracks.SKY) / tracks.PEAK
+    return [image[None, ..., None].astype(np.float32) for image in (noisy[2], noisy[1], views[1] / peak)]
+
+
+sky = np.zeros((256, 256))
+for x_offset, y_offset, flux in ((46, 10, 1.0), (-38, 26, 0.8), (8, -44, 0.6), (-16, -30, 0.35)):
+    sky[128 + y_offset, 128 + x_offset] = flux
+quasar_lr, quasar_hr, quasar = observe(sky)
+on_quasar = {"bicubic": pairs.resize(quasar_lr, (128, 128)), "HR": quasar_hr}
+on_quasar |= {
+    "Richardson-Lucy": classical.richardson_lucy(quasar_lr, 2),
+    "three layers": shipped_telescope(quasar_lr),
+}
+on_quasar["truth"] = quasar
+quasar_db = {
+    name: float(metrics.psnr(image, quasar)[0]) for name, image in on_quasar.items() if name != "truth"
+}
+for name, value in quasar_db.items():
+    print(f"{name:16} {value:6.2f} dB, brightest pixel {on_quasar[name].max():.2f} of the true 1.00")
+assert quasar_db["three layers"] < quasar_db["HR"] - 3
+assert abs(quasar_db["three layers"] - quasar_db["Richardson-Lucy"]) < 2
+assert on_quasar["three layers"].max() < 0.7
+
+# %% tags=["nbval-ignore-output"]
+pictures = {"LR": quasar_lr[0], **{name: image[0] for name, image in on_quasar.items()}}
+figure = plotting.zoom_grid(
+    pictures,
+    "truth",
+    (56, 74, 26, 26),
+    norm=plotting.stretch([quasar], softening=0.05, limits=(0, 0.6)),
+    residual_range=0.3,
+    size=1.75,
+)
+plotting.show(
+    figure,
+    alt="Four point sources: LR, bicubic, HR, Richardson-Lucy, the network and the truth, with residuals.",
+)
+
+# %% [markdown]
+# The order is turned upside down. HR's own noisy picture is now the best by more than three decibels. The
+# network, which led Richardson–Lucy by several decibels in the last table, is now level with it: it spreads
+# each point over its neighbourhood and leaves the centre at little more than half its brightness (the blue
+# spots of the bottom row). It has never seen a point, so it takes one for the blurred knot of an arc. Nothing
+# in its output warns the reader. Richardson–Lucy assumes much less, only that light is positive, smooth over
+# two pixels, and blurred by a known PSF, and so it has less to lose.
+#
+# Remember this pair of results whenever a super-resolved picture looks better than the original. *How much
+# better than its data a network can be is measured by how well the sky agrees with its training set.*
+#
+# ## 10. On your own picture
+#
+# A model file needs no training code: `Upscaler.load` takes a shipped name or a path, and the result is
+# called like a function. An RGB picture works as well; luma models enlarge its luma, bicubic its two colour
+# differences. Put the path of a photograph of yours into `MINE`. Without one, we take a corner of a built-in
+# picture and enlarge it threefold.
+
+# %% tags=["nbval-ignore-output"]
+MINE = None  # for instance "holiday.jpg"
+picture = photos.read_image(MINE)[:160, :160] if MINE else photos.builtin()["astronaut"][30:158, 160:288]
+before, after = Upscaler.load("bicubic", 3)(picture), srcnn_x3(picture)
+display(plotting.compare_slider(before, after, ("bicubic x3", "SRCNN x3")))
+consistency = {
+    n: metrics.psnr(pairs.degrade(e, 3), picture) for n, e in (("bicubic", before), ("SRCNN", after))
+}
+for name, value in consistency.items():
+    print(f"{name:8} reduced again differs from the input by {value:.1f} dB")
+assert after.shape == (3 * picture.shape[0], 3 * picture.shape[1], 3)
+assert consistency["SRCNN"] > consistency["bicubic"]
+
+
+# %% [markdown]
+# Drag the divider. The lashes, the lips' outline and the curls gain an edge; the skin does not change, since
+# there was nothing to add. Where the original has detail finer than LR's Nyquist limit (single hairs),
+# neither side shows it: three layers sharpen, they do not imagine. *(Eileen Collins: NASA, public domain.)*
+#
+# How would you know that the sharper picture is not just a distortion, when there is no HR to compare with?
+# One test is always possible, and the cell has done it: **reduce it again**. What comes out must be the
+# picture that went in. It is a necessary condition, not a sufficient one, but it catches shifts, colour casts
+# and over-sharpening. SRCNN's picture agrees with the input better than bicubic's does: part of what it
+# learned is simply to undo the blur that reducing causes.
+#
+# ## What went wrong and why
+#
+# The learning rate that was too high was one failure shown on purpose, the quasar another. The third is the
+# most common one in practice, and it hides best: **a network that works in the paper and not on your
+# pictures**. Our networks have only seen LR images made by antialiased bicubic reduction. Suppose that a
+# camera, or a colleague, makes LR by keeping every third pixel. It looks almost the same, it is even sharper.
+# We keep the centre pixel of each 3 × 3 block, so that nothing is shifted.
+
+# %%
+def gain_over_bicubic(reduce):
+    """PSNR of bicubic and of SRCNN on the built-in photographs, in dB, for a way of making LR."""
+    scores = {"bicubic": [], "SRCNN": []}
+    for image in photos.builtin().values():
+        hr = pairs.crop_to_multiple(luma8(image), 3)
+        for name, up in (("bicubic", Upscaler.load("bicubic", 3)), ("SRCNN", srcnn_x3)):
+            scores[name].append(metrics.photo_scores(up(reduce(hr)), hr, 3)["psnr"])
+    return {name: np.mean(values) for name, values in scores.items()}
+
+
+reduced = {
+    "antialiased bicubic": lambda hr: pairs.degrade(hr, 3),
+    "every third pixel": lambda hr: hr[1::3, 1::3],
+}
+outcome = {name: gain_over_bicubic(reduce) for name, reduce in reduced.items()}
+for name, s in outcome.items():
+    change = s["SRCNN"] - s["bicubic"]
+    print(f"LR by {name:20} bicubic {s['bicubic']:.2f} dB, SRCNN {s['SRCNN']:.2f} dB: {change:+.2f} dB")
+assert outcome["antialiased bicubic"]["SRCNN"] > outcome["antialiased bicubic"]["bicubic"] + 0.5
+assert outcome["every third pixel"]["SRCNN"] < outcome["every third pixel"]["bicubic"]
+
+# %% [markdown]
+# The same network, the same photographs, and the gain has become a loss. Plain decimation lets detail above
+# LR's Nyquist limit through as *aliases*, jagged edges and false stripes, and it does not blur. The network
+# does to them what it has learned to do: it sharpens, to undo a blur that is not there, and the aliases grow.
+# It has not learned "to see sharply"; it has learned **to invert one particular degradation**. Nothing in the
+# training curve could have told us, because validation pictures were made in the same way. A model's card
+# therefore says how its LR was made. So should yours.
+#
+# ## Recap
+#
+# - **SRCNN in Keras 3**: three convolutions and an addition, 57,281 numbers, 17 × 17 pixels seen by each
+#   output pixel.
+# - **Beating bicubic** took some seconds of training on seven photographs, shown on two that it never saw,
+#   always with bicubic's score on the same images beside it.
+# - **Filters and feature maps** of the shipped network: oriented edges, bars, spots; the ReLU switches most
+#   maps off at any one pixel, and that is what a linear filter cannot do. Dong's three names are one helpful
+#   reading.
+# - **What matters**, on a small budget: the residual connection and the learning rate first, then
+#   non-linearity; larger filters and more layers only pay with more training.
+# - **Sub-pixel convolution** does the same work on LR, with a fraction of the arithmetic.
+# - **Bottleneck and restart**: measure the share of time spent waiting for data; make batch $k$ depend on $k$
+#   alone; save `.keras`.
+# - **A noise ceiling** on `deeplense`: our three layers come within a quarter of a decibel, and
+#   no network can pass. **Beyond its own
+#   targets** on `telescope`: noise averages out over the training set and the prior does the rest; on a
+#   quasar the same prior is wrong, and HR's own noisy picture wins.
+#
+# ## Exercises
+#
+# **1. Train on the truth.** On `telescope`, train the quick network with `lenses.truth` as the target instead
+# of the noisy HR image. How much closer to the truth does it come after the same 100 steps? And with a tenth
+# of the lenses?
+#
+# <details><summary>Hint</summary>
+#
+# Copy `lens_data`, replace `lenses.hr` by `lenses.truth`, and score with `metrics.psnr` against the truth. If
+# noise only slows the averaging down, the difference must shrink with more lenses or more steps, and grow
+# with fewer lenses.
+#
+# </details>
+#
+# **2. Teach it the quasar.** Add scenes with points, made by `observe`, to the training set of the telescope
+# network. How many does it take until the network beats Richardson–Lucy on the quasar? What happens to its
+# score on ordinary lenses?
+#
+# <details><summary>Hint</summary>
+#
+# Draw positions and fluxes at random and append LR's enlargement and HR to the arrays of `lens_data`. Start
+# with a tenth of the training set. A network of this size has to share its filters among all it has seen:
+# look at both scores, not at one.
+#
+# </details>
+#
+# **3. Repair the decimation.** Train the quick x3 network with LR made by `hr[1::3, 1::3]`. Does it now beat
+# bicubic on such pictures? And what does it do on antialiased ones?
+#
+# <details><summary>Hint</summary>
+#
+# Only `photo_pair` needs a change: enlarge `hr[1::3, 1::3]` instead of `pairs.degrade(hr, 3)`. Real-world
+# super-resolution mixes many degradations at random in training and pays for it on each single one.
+#
+# </details>
+#
+# ## References
+#
+# - C. Dong, C. C. Loy, K. He, X. Tang, *Image super-resolution using deep convolutional networks*, IEEE TPAMI
+#   38, 295 (2016), [doi:10.1109/TPAMI.2015.2439281](https://doi.org/10.1109/TPAMI.2015.2439281); first shown
+#   at ECCV 2014, [doi:10.1007/978-3-319-10593-2_13](https://doi.org/10.1007/978-3-319-10593-2_13).
+# - J. Kim, J. K. Lee, K. M. Lee, *Accurate image super-resolution using very deep convolutional networks*,
+#   CVPR 2016, [doi:10.1109/CVPR.2016.182](https://doi.org/10.1109/CVPR.2016.182): the global residual
+#   connection.
+# - W. Shi et al., *Real-time single image and video super-resolution using an efficient sub-pixel
+#   convolutional neural network*, CVPR 2016,
+#   [doi:10.1109/CVPR.2016.207](https://doi.org/10.1109/CVPR.2016.207).
+# - J. Lehtinen et al., *Noise2Noise: learning image restoration without clean data*, ICML 2018,
+#   [doi:10.48550/arXiv.1803.04189](https://doi.org/10.48550/arXiv.1803.04189).
+# - D. P. Kingma, J. Ba, *Adam: a method for stochastic optimization*, ICLR 2015,
+#   [doi:10.48550/arXiv.1412.6980](https://doi.org/10.48550/arXiv.1412.6980).
+# - W. H. Richardson, JOSA 62, 55 (1972),
+#   [doi:10.1364/JOSA.62.000055](https://doi.org/10.1364/JOSA.62.000055); L. B. Lucy, AJ 79, 745 (1974),
+#   [doi:10.1086/111605](https://doi.org/10.1086/111605).
+# - S. Alexander et al., *Deep learning the morphology of dark matter substructure*, ApJ 893, 15 (2020),
+#   [doi:10.3847/1538-4357/ab7925](https://doi.org/10.3847/1538-4357/ab7925): the lens images of the DeepLense
+#   project.
+
+# %% [markdown]
+# **Next:** lesson 04 squeezes the picture through a bottleneck. An autoencoder must forget nearly everything
+# before it rebuilds the image: does that help, or hurt?
