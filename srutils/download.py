@@ -146,6 +146,7 @@ def fetch(
         raise ValueError(f"refusing to download {url} unverified: give its sha256 or a check")
     if dest.is_file() and _fault(dest, size, sha256, check) is None:
         return dest
+    made_folder = not dest.parent.exists()
     dest.parent.mkdir(parents=True, exist_ok=True)
     part = dest.with_name(dest.name + ".part")
     problem: Exception | str = "no attempt was made"
@@ -169,6 +170,10 @@ def fetch(
             raise ValueError(f"{url} is not the expected file: {fault}; it was discarded")
         problem = fault
     kept = f"; {part.stat().st_size} bytes are kept in {part}, run again to resume" if part.exists() else ""
+    if made_folder and not any(
+        dest.parent.iterdir()
+    ):  # an empty folder would look like a data set that lacks its files
+        dest.parent.rmdir()
     raise OSError(f"could not download {url} in {attempts} attempts ({problem}){kept}")
 
 

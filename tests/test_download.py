@@ -201,6 +201,9 @@ def test_no_server_at_all(site, tmp_path):
     site.close()
     with pytest.raises(OSError, match="in 2 attempts"):
         get(site, tmp_path / "file.bin", attempts=2)
+    with pytest.raises(OSError, match="in 1 attempts"):
+        get(site, tmp_path / "new" / "file.bin", attempts=1)
+    assert tmp_path.is_dir() and not (tmp_path / "new").exists(), "a folder made for nothing is taken away"
 
 
 def test_wrong_arguments(tmp_path):

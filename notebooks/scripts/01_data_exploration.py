@@ -837,7 +837,8 @@ plotting.show(figure, alt="Fitted kernels: four sharp taps for DeepLense, a broa
 
 
 # %% [markdown]
-# The replica's weights sit exactly on the curve with $a=-0.75$, and so do those of the original pairs, but
+# (Where original files are mentioned from here on, the stored notebook shows them; your own run does if
+# `SR_DATA` has them.) The replica's weights sit exactly on the curve with $a=-0.75$, and so do those of the original pairs, but
 # for what 8-bit rounding does (the printed lines show that it moves the fitted $a$ of our replica, too, by
 # a few hundredths). Matlab and Pillow use $a=-0.5$; **$a=-0.75$ is the signature of PyTorch and OpenCV**,
 # and four taps for a reduction mean that antialiasing was left off. The culprit is one line, such as

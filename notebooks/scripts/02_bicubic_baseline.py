@@ -290,7 +290,7 @@ plotting.show(
 #
 # ## 2. Antialiasing, or why five libraries give five "bicubics"
 #
-# Reduce an image four times and three of four cycles no longer fit. Something has to happen to them.
+# Reduce an image by a factor of four and three of four cycles no longer fit. Something has to happen to them.
 # Antialiasing averages them away first. Without it, nearly all of the weight falls on two HR pixels of
 # every four, in each direction; the others are stepped over, and what was too fine comes back as something
 # coarse that was never there. A pattern of rings that grow ever finer shows it best.
@@ -784,10 +784,11 @@ plotting.show(
 # The noise-free truth differs from HR by HR's noise, which is white: a flat line. The oracle is right about
 # the scene and about coarse noise, which LR holds, and ends on the flat line for fine noise, which nobody
 # knows. Bicubic lies between them for most frequencies: it beats the truth by *copying the noise* that LR
-# holds, and the score counts that as success. Only below a tenth of a cycle does it err on the scene itself
-# (lowest line): $a = -0.75$ sharpens the arcs too much. Keys' own $a$ avoids nearly all of that part. What
-# then remains below the oracle can only be gained by interpolating noise well, and says nothing about
-# lenses.
+# holds, and the score counts that as success. It errs on the scene itself in two places (the green line):
+# below a tenth of a cycle, where $a = -0.75$ sharpens the arcs too much, and beyond four tenths, where the
+# kernel lets mirror images of the scene through. Keys' own $a$ does better: it is the 0.36 dB between the two
+# bicubics printed above. What then remains below the oracle can only be gained by interpolating noise
+# well, and says nothing about lenses.
 #
 # What networks are reported to reach on the real test, as found in public DeepLense notebooks, stands
 # beside that ceiling in the next figure.
@@ -1106,9 +1107,10 @@ show_table(pd.DataFrame(rows, columns=header))
 # HR, on `telescope` the noise-free truth; so do not compare across columns. The spread over lenses is about
 # two decibels on `telescope`: two methods must be compared on *the same* lenses.
 #
-# PSNR and SSIM disagree in two places. At x4, Wiener is more than six decibels above bicubic and yet
-# *below* it in SSIM; at x2 the noisy HR is four decibels above bicubic and below it in SSIM as well. Both
-# have grain in the dark sky, and there, where $\mu$ and $\sigma$ are small, SSIM is at its strictest.
+# PSNR and SSIM disagree on `telescope`. Wiener is five to six decibels above bicubic and yet *below* it in
+# SSIM, at both scales; so is the noisy HR beside x2, four decibels above. Both have grain in the dark sky, and
+# there, where $\mu$ and $\sigma$ are small, SSIM is at its strictest. (At x2 even Lanczos changes places with
+# bicubic.)
 # Richardson-Lucy wins by both.
 #
 # ## What went wrong and why
@@ -1163,7 +1165,7 @@ assert max(wrong_psf, key=wrong_psf.get) == 1.0 and wrong_psf[1.0] - wrong_psf[1
 # ## Recap
 #
 # - **An interpolation kernel** reweighs the frequencies that LR holds. Keys' bicubic is twenty lines; on
-#   our photographs the four kernels differ by a decibel or two, and none brings back a texture that LR
+#   our two test pictures the four kernels differ by 0.7 and 1.7 dB, and none brings back a texture that LR
 #   lacks.
 # - **A PSNR without its protocol says little.** The library that made LR moved it by almost a decibel on
 #   average, luma and shaving by one and a half, a wrong peak lifts SSIM for free. Set5's bicubic row is the

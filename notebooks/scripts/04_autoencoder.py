@@ -784,10 +784,10 @@ figure = plotting.zoom_grid(panels, "HR", (30, 30, 56, 56), residual_range=0.2, 
 plotting.show(figure, alt="A noisy tile enlarged four ways, with residuals from the clean one.")
 
 # %% [markdown]
-# The first job's network was never shown noise and sharpens it. A few hundred steps later the same layers
-# leave most of it alone and still sharpen the edges: in PSNR they pass the tuned classical method, on motifs
-# that they have not seen. SSIM is less kind to so short a run: it looks at flat areas, and there non-local
-# means, which averages over many like places, is smoother. Look at the residuals, which ought to look like
+# The first job's network was never shown noise and strengthens it. A few hundred steps later the same layers
+# dampen part of it and still sharpen the edges: in PSNR they pass the tuned classical method, on motifs that
+# they have not seen. SSIM is less kind to so short a run, and so is the eye: in flat areas non-local means,
+# which averages over many like places, is much smoother. Look at the residuals, which ought to look like
 # nothing at all. Their outlines are what LR did not hold, and what was taken away with the noise; they are
 # fainter for the networks.
 #
@@ -838,11 +838,11 @@ figure = plotting.image_grid(panels, columns=3, size=2.5)
 plotting.show(figure, alt="The network sharpens noise into grain, and jagged edges into more jagged ones.")
 
 # %% [markdown]
-# Odd *contents* do little harm: an edge is an edge, in a motorcycle or in print. Odd *origins* are fatal. In
-# both rows of the figure the network is **worse than bicubic**, and for the same reason. It has learned to
-# undo one particular reduction, the antialiased bicubic one, by strengthening fine detail. Noise is fine
-# detail; so is the staircase that dropped pixels leave. It strengthens both, with full confidence. Nothing
-# in its output says so.
+# Odd *contents* do little harm: an edge is an edge, in a motorcycle or in print, and if the smooth lenses gain
+# little, it is because bicubic leaves little to gain. Odd *origins* are fatal. In both rows of the figure the
+# network is **worse than bicubic**, and for the same reason. It has learned to undo one particular reduction,
+# the antialiased bicubic one, by strengthening fine detail. Noise is fine detail; so is the staircase that
+# dropped pixels leave. It strengthens both, with full confidence. Nothing in its output says so.
 #
 # (Dropping pixels also moves the grid of LR by half a pixel of HR, see lesson 01. Both methods pay for that.)
 #
