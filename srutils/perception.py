@@ -1,7 +1,7 @@
 """Does an upscaled image look like the real ones? Statistics that do not ask where each pixel is.
 
 PSNR and SSIM compare pixel with pixel. These two compare how much detail there is, at every scale and of
-every strength, so an image may score well here and still be wrong everywhere. Both have 0 for a perfect match.
+every strength, so an image may score well here and still be wrong everywhere. A perfect match scores 0.
 """
 
 from __future__ import annotations
