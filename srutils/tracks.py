@@ -43,8 +43,9 @@ __all__ = [
     "simulate",
 ]
 
-VERSION = 1  # of the generator: a change of its output must change this, and so the cache file's name
 TRACKS = ("deeplense", "telescope")
+# of each track's generator: a change of its output must change this, and so the cache file's name
+VERSION = {"deeplense": 2, "telescope": 1}
 SPLITS = ("train", "val", "test")
 SCALES = {"deeplense": (2,), "telescope": (2, 4)}
 SIZE = {"deeplense": 150, "telescope": 128}  # HR pixels a side (150 is no multiple of 4)
@@ -275,7 +276,9 @@ def lens_set(
 
     indices = _check(track, n, scale, classes, seed, split, triplets)
     kind = ("triplets" if triplets else "classes") + "".join(map(str, indices))
-    name = f"{track}-x{scale}-{split}-n{n}-seed{seed}-{kind}-{str(device).split(':')[0]}-v{VERSION}.npz"
+    name = (
+        f"{track}-x{scale}-{split}-n{n}-seed{seed}-{kind}-{str(device).split(':')[0]}-v{VERSION[track]}.npz"
+    )
     path = cache_dir() / "lenses" / name
     try:
         return read_pairs(path)
