@@ -28,21 +28,34 @@ def about() -> None:
 @app.command()
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="An upscaler's name (see `srutils models`) or the path of a .onnx file.")
+        str, typer.Argument(help="A model's name (see `srutils models`) or the path of a .onnx file.")
     ],
-    data: Annotated[str, typer.Option(help="deeplense, telescope, or a folder of HR images.")],
+    data: Annotated[
+        str,
+        typer.Option(help="deeplense, telescope, or a folder of HR images; for a classifier, one a class."),
+    ],
     scale: Annotated[
         int | None, typer.Option(help="How many times larger. A trained model knows its own.")
     ] = None,
-    n: Annotated[int | None, typer.Option(help="Number of lenses (300), or of photographs (all).")] = None,
+    n: Annotated[
+        int | None,
+        typer.Option(help="Number of lenses (300; 1500 for a classifier), or of files in the folder (all)."),
+    ] = None,
     seed: Seed = 0,
     protocol: Annotated[
         str | None, typer.Option(help="Photographs: luma or rgb8; each kind of model has its own.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score an upscaler on test images, beside bicubic on the same images."""
+    """Score an upscaler on test images, beside bicubic on the same images; or a classifier of lenses."""
+    from .classifier import is_classifier
     from .scoreboard import evaluate as run
+
+    if is_classifier(model):
+        if (scale, protocol) != (None, None):
+            raise ValueError(f"{model} tells classes of lenses apart; it has neither a scale nor a protocol")
+        _evaluate_classifier(model, data, n, seed, as_json)
+        return
 
     result = run(model, data, scale, n=n, seed=seed, protocol=protocol)
     if as_json:
@@ -58,6 +71,18 @@ def evaluate(
         print(f"{name:24}{psnr:>16}{ssim:>18}{row['mse']:>11.2e}")
 
 
+def _evaluate_classifier(model: str, data: str, n: int | None, seed: int, as_json: bool) -> None:
+    from .class_scores import evaluate as run
+
+    result = run(model, data, n, seed)
+    if as_json:
+        print(json.dumps(result))
+        return
+    print(f"{result['n']} images of {result['data']}; {100 * result['accuracy']:.1f} % right")
+    for name, value in (("mean of the three", result["auc_macro"]), *result["auc"].items()):
+        print(f"{name:20} AUC {value:.4f}")
+
+
 def _strict(value):
     """Infinity (the PSNR of equal images) and NaN as None: JSON has no numbers for them."""
     if isinstance(value, dict):
@@ -67,19 +92,22 @@ def _strict(value):
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List what can enlarge an image."""
+    """List what can enlarge an image, and what can classify one."""
+    from .classifier import classifier_cards
     from .upscale import CLASSICAL, DECONVOLVERS, model_cards
 
-    cards = model_cards()
+    cards, classifiers = model_cards(), classifier_cards()
     if as_json:
         classical = [{"name": name, "task": "upscale", "scale": None} for name in CLASSICAL]
-        print(json.dumps(classical + cards))
+        print(json.dumps(classical + cards + classifiers))
         return
     any_scale, lenses = "any scale   interpolation, any image", "x2, x4      deconvolution, telescope lenses"
     for name in CLASSICAL:
         print(f"{name:28} {lenses if name in DECONVOLVERS else any_scale}")
     for card in cards:
         print(f"{card['name']:28} x{card['scale']}          trained network, {card['channels']}")
+    for card in classifiers:
+        print(f"{card['name']:28} {'classifies':11} trained network: {', '.join(card['classes'])}")
 
 
 @app.command()

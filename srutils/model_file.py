@@ -71,7 +71,7 @@ def save_model(
             "receptive_field": receptive_field(run, channels, multiple),
             "onnx_max_difference": difference,
             "hardware": hardware(),
-            "commit": _commit(),
+            "commit": commit(),
             "sha256": hashlib.sha256(aside.read_bytes()).hexdigest(),
         }
         text = aside.with_suffix(".json")
@@ -162,7 +162,8 @@ def hardware() -> str:
     return f"CPU, {os.cpu_count()} cores ({name})"
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
+    """The commit of the course's checkout, for a card; None without one."""
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .classifier import is_classifier
 from .course import models_dir
 from .metrics import luma
 from .pairs import METHODS, as_images, resize
@@ -55,8 +56,9 @@ def bicubic_torch(image, scale: int) -> np.ndarray:
 
 
 def model_cards() -> list[dict]:
-    """The cards of all shipped models, sorted by name."""
-    return [_read_card(path) for path in sorted(models_dir().glob("*.json"))]
+    """The cards of all shipped models that enlarge images, sorted by name."""
+    paths = sorted(models_dir().glob("*.json"))
+    return [_read_card(path) for path in paths if not is_classifier(path.with_suffix(".onnx"))]
 
 
 def _read_card(path: Path) -> dict:
@@ -131,6 +133,8 @@ class Upscaler:
             raise ValueError(
                 f"no upscaler called {str(name)!r}; there are {', '.join(known)}, or a path to an .onnx file"
             )
+        if is_classifier(path):
+            raise ValueError(f"{path.stem} tells classes of lenses apart; it does not enlarge images")
         card = _read_card(path.with_suffix(".json"))
         if scale not in (None, card["scale"]):
             raise ValueError(f"{card['name']} enlarges by {card['scale']}; asked for {scale}")
