@@ -158,15 +158,27 @@ class Classifier:
         except Exception as error:  # ONNX Runtime has no common base class for what a bad file raises
             raise ValueError(f"cannot read the model {path}: {' '.join(str(error).split())}") from None
         ends = [end.name for end in (*session.get_inputs(), *session.get_outputs())]
-        if ends != ["image", "probability"]:
+        if ends[:2] != ["image", "probability"]:
             raise ValueError(f"the model {path} has {ends}; expected input image and output probability")
         return cls(card["name"], card, session)
 
     def __call__(self, images, batch: int = 64) -> np.ndarray:
         """Probabilities (N, 3) float32 in the order of CLASSES, for images as `prepare` takes them."""
+        return self._run("probability", images, batch)
+
+    def where(self, images, batch: int = 64) -> np.ndarray:
+        """Where it thinks the substructure lies, (N, cells, cells, 2) float32: see ``triplets.mass_maps``.
+
+        It is the square root of such a map. ValueError if the model has no such output.
+        """
+        if "where" not in [end.name for end in self._session.get_outputs()]:
+            raise ValueError(f"{self.name} says what it sees, not where")
+        return self._run("where", images, batch)
+
+    def _run(self, output: str, images, batch: int) -> np.ndarray:
         images = prepare(images, self.card["size"])
         parts = [images[i : i + batch] for i in range(0, len(images), batch)]
-        return np.concatenate([self._session.run(["probability"], {"image": part})[0] for part in parts])
+        return np.concatenate([self._session.run([output], {"image": part})[0] for part in parts])
 
 
 def model_path(name: str | Path) -> Path:
@@ -209,6 +221,7 @@ def save_classifier(
     export: Callable[[Path], None],
     reference: Callable[[np.ndarray], np.ndarray],
     card: dict,
+    examples: np.ndarray | None = None,
 ) -> dict:
     """Export a classifier, compare it with the original, and write it with its card.
 
@@ -217,11 +230,14 @@ def save_classifier(
     name : str
     folder : Path
     export : callable
-        Writes an ONNX file, one input (N, size, size, 1) and one output (N, 3), to the path it is given.
+        Writes an ONNX file to the path it is given: one input (N, size, size, 1), and the outputs (N, 3)
+        and, if there is a second, (N, cells, cells, 2).
     reference : callable
         The network in its own framework: (N, size, size, 1) float32 in [0, 1] to probabilities (N, 3).
     card : dict
         What the run knows; `size` at least.
+    examples : ndarray (N, size, size, 1), float32, optional
+        Images to compare on; random ones by default, about which a good network is too sure to tell much.
 
     Returns
     -------
@@ -244,7 +260,8 @@ def save_classifier(
         onnx.checker.check_model(model)
         onnx.save(model, str(aside))
         session = onnxruntime.InferenceSession(str(aside), providers=["CPUExecutionProvider"])
-        x = np.random.default_rng(0).random((5, card["size"], card["size"], 1), dtype=np.float32)
+        size = card["size"]
+        x = np.random.default_rng(0).random((5, size, size, 1), np.float32) if examples is None else examples
         ours, theirs = session.run(["probability"], {"image": x})[0], np.asarray(reference(x))
         difference = float(np.abs(ours - theirs).max())
         if not difference <= 1e-4:
@@ -264,14 +281,15 @@ def save_classifier(
 
 
 def _name_ends(model):
-    """Call the input "image", the output "probability" and the first axis of both "batch"."""
+    """Call the input "image", the outputs "probability" and "where", and the first axis of all "batch"."""
     graph = model.graph
-    names = {graph.input[0].name: "image", graph.output[0].name: "probability"}
+    names = {graph.input[0].name: "image"}
+    names |= dict(zip([end.name for end in graph.output], ("probability", "where"), strict=False))
     for node in graph.node:
         for fields in (node.input, node.output):
             for i, old in enumerate(fields):
                 fields[i] = names.get(old, old)
-    for value in (graph.input[0], graph.output[0]):
+    for value in (graph.input[0], *graph.output):
         value.name = names[value.name]
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     del graph.value_info[:]

@@ -1,6 +1,7 @@
 """Lens classifier: scores against other computations, folders, model files, the command line, triplets."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -214,6 +215,11 @@ def test_a_saved_classifier_is_the_original(halves):
     assert np.allclose(Classifier.load(halves / "halves.onnx")(images), expected, atol=1e-5)
 
 
+def test_a_model_without_maps_says_so(halves):
+    with pytest.raises(ValueError, match="says what it sees, not where"):
+        Classifier.load("halves").where(RNG.random((1, 128, 128, 1)))
+
+
 def test_a_wrong_export_is_refused(tmp_path):
     with pytest.raises(ValueError, match="differs from the original"):
         save_classifier("x", tmp_path, write_halves, lambda x: np.full((len(x), 3), 1 / 3), {"size": 128})
@@ -253,9 +259,9 @@ def test_evaluate_prints_the_agreed_json(capsys, halves, tmp_path):
         "auc": {"no_substructure": 1.0, "subhalo": 1.0, "vortex": 1.0},
         "accuracy": 1.0,
     }
-    (folder / "no" / "1.npy").replace(folder / "vort" / "9.npy")  # now one image lies in the wrong folder
+    shutil.copy(folder / "no" / "1.npy", folder / "vort" / "9.npy")  # now one lies in the wrong folder, too
     wrong = json.loads(run(capsys, "evaluate", "halves", "--data", folder, "--json")[1])
-    assert wrong["accuracy"] == pytest.approx(8 / 9) and wrong["auc"]["subhalo"] == 1
+    assert wrong["accuracy"] == pytest.approx(9 / 10) and wrong["auc"]["subhalo"] == 1
     assert wrong["auc"]["no_substructure"] < 1 and wrong["auc_macro"] == pytest.approx(
         np.mean([*wrong["auc"].values()])
     )
