@@ -114,6 +114,9 @@ def clean(nb) -> None:
                 output.data.pop("application/vnd.jupyter.widget-view+json", None)
         if cell.cell_type == "code":
             cell.outputs = merge_streams(cell.outputs)
+            for output in cell.outputs:
+                if output.output_type == "stream":  # of a progress bar only what a terminal shows at the end
+                    output.text = re.sub(r"[^\n]*\r(?=[^\n])", "", output.text)
 
 
 def merge_streams(outputs: list) -> list:
