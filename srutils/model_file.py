@@ -65,9 +65,7 @@ def save_model(
         card = {
             "name": name,
             **card,
-            "parameters": sum(
-                int(np.prod(w.dims)) for w in model.graph.initializer if len(w.dims) and w.data_type == 1
-            ),
+            "parameters": _parameters(model.graph),
             "receptive_field": receptive_field(run, channels, multiple),
             "onnx_max_difference": difference,
             "hardware": hardware(),
@@ -79,6 +77,13 @@ def save_model(
         os.replace(aside, folder / aside.name)
         os.replace(text, folder / text.name)
     return card
+
+
+def _parameters(graph):
+    """Count the numbers that were learned: float arrays, but not the factors of an enlargement (Resize)."""
+    factors = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
+    learned = (w for w in graph.initializer if w.data_type == 1 and len(w.dims) and w.name not in factors)
+    return sum(int(np.prod(w.dims)) for w in learned)
 
 
 def _rename(model):
