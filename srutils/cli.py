@@ -1,4 +1,4 @@
-"""The command line: ``srutils evaluate | models | simulate | fetch`` (and ``python -m srutils``).
+"""The command line: ``srutils evaluate | scoreboard | models | simulate | fetch``, or ``python -m srutils``.
 
 Exit status: 0 on success, 2 on bad usage or input, with one line on stderr that says what came and what was
 expected.
@@ -81,6 +81,37 @@ def _evaluate_classifier(model: str, data: str, n: int | None, seed: int, as_jso
     print(f"{result['n']} images of {result['data']}; {100 * result['accuracy']:.1f} % right")
     for name, value in (("mean of the three", result["auc_macro"]), *result["auc"].items()):
         print(f"{name:20} AUC {value:.4f}")
+
+
+@app.command()
+def scoreboard(
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="deeplense, telescope, photos, or a folder of HR images; may be repeated (all)."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="An upscaler's name or the path of a .onnx file; may be repeated (all)."),
+    ] = None,
+    scale: Annotated[int | None, typer.Option(help="Only this one.")] = None,
+    n: Annotated[int | None, typer.Option(help="Lenses (300), or photographs (all), a test set.")] = None,
+    seed: Seed = 0,
+    cost: Annotated[bool, typer.Option(help="Measure speed and memory as well.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Write the table to this new file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score every upscaler on every test set that it fits: one Markdown table for each."""
+    from .score_table import markdown, table
+
+    if out is not None and (out.exists() or not out.parent.is_dir()):  # said before the work, not after it
+        raise FileExistsError(f"{out} exists already, or its folder does not; expected a new file")
+    rows = table(data, model, scale=scale, n=n, seed=seed, costs=cost, progress=True)
+    text = json.dumps([_strict(row) for row in rows]) + "\n" if as_json else markdown(rows)
+    if out is None:
+        print(text, end="")
+        return
+    out.write_text(text, encoding="utf-8")
+    print(f"{len(rows)} rows in {out}")
 
 
 def _strict(value):

@@ -47,6 +47,15 @@ def score_photo(upscaler: Upscaler, hr, protocol: str) -> dict[str, float]:
     ValueError
         For an unknown protocol, values outside [0, 1], or an image too small to be scored.
     """
+    sr, hr = enlarge_photo(upscaler, hr, protocol)
+    return metrics.photo_scores(sr, hr, upscaler.scale, round_luma=protocol == "luma")
+
+
+def enlarge_photo(upscaler: Upscaler, hr, protocol: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reduce a photograph by the protocol and enlarge it again: SR, and the HR that it is compared with.
+
+    Parameters, and what is refused, as in `score_photo`.
+    """
     if protocol not in ("luma", "rgb8"):
         raise ValueError(f"unknown protocol {protocol!r}; expected luma or rgb8")
     scale = upscaler.scale
@@ -55,9 +64,8 @@ def score_photo(upscaler: Upscaler, hr, protocol: str) -> dict[str, float]:
         raise ValueError(f"values run from {hr.min():.4g} to {hr.max():.4g}; expected 0 to 1")
     if protocol == "luma":
         hr = metrics.quantize(metrics.luma(hr))
-        return metrics.photo_scores(upscaler(degrade(hr, scale)), hr, scale, round_luma=True)
-    sr = upscaler(metrics.quantize(degrade(hr, scale)))
-    return metrics.photo_scores(metrics.quantize(sr), hr, scale)
+        return upscaler(degrade(hr, scale)), hr
+    return metrics.quantize(upscaler(metrics.quantize(degrade(hr, scale)))), hr
 
 
 def evaluate_photos(
