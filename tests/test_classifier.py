@@ -1,5 +1,6 @@
 """Lens classifier: scores against other computations, folders, model files, the command line, triplets."""
 
+import hashlib
 import json
 import shutil
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
-from srutils import class_scores, classifier, cli, lens_priors, tracks, triplets, upscale
+from srutils import class_scores, classifier, cli, course, lens_priors, tracks, triplets, upscale
 from srutils.classifier import Classifier, prepare, read_folders, save_classifier
 from srutils.image_files import write_image
 
@@ -356,3 +357,30 @@ def test_subhalos_of_the_replica_can_be_seen():
     smooth, clumpy = counts[:, 0].astype(float), counts[:, 1].astype(float)
     change = np.square(clumpy - smooth).sum((1, 2)) / smooth.mean((1, 2))
     assert np.median(change) > 1000  # in units of the noise of an average pixel, squared
+
+
+# ---------------------------------------------------------------- what ships
+def test_the_shipped_classifier_is_what_its_card_says():
+    path = course.models_dir() / "lens-classifier.onnx"
+    card = classifier.read_card(path.with_suffix(".json"))
+    row = card["metrics"]["deeplense test"]
+    assert card["preset"] == "full" and card["parameters"] < 1_000_000
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
+    assert row["n"] == 1500 and row["auc_macro"] >= 0.97
+    assert row["auc_macro_interval"][0] < row["auc_macro"] < row["auc_macro_interval"][1]
+    result = class_scores.evaluate(
+        "lens-classifier", "deeplense", 150, seed=17
+    )  # lenses the card has not seen
+    assert result["auc_macro"] > 0.97 and result["accuracy"] > 0.85
+
+
+def test_the_shipped_classifier_tells_twins_apart_wherever_they_are_turned():
+    lenses = tracks.simulate("deeplense", 45, classes=tracks.CLASSES, triplets=True, seed=18)
+    shipped = Classifier.load()
+    for images in (lenses.hr, lenses.hr[:, ::-1], np.rot90(lenses.hr, 1, (1, 2))):
+        best = shipped(images).reshape(15, 3, 3).argmax(1)
+        assert (best == np.arange(3)).mean() > 0.85
+    assert (
+        shipped.where(lenses.hr[2::3])[..., 1].max((1, 2)).mean() > 1
+    )  # a vortex holds 25 thousandths or more
+    assert shipped.where(lenses.hr[0::3])[..., 1].max((1, 2)).mean() < 0.7
