@@ -180,17 +180,21 @@ def test_each_record_reaches_the_tracker(lesson, monkeypatch):
 
 # ---------------------------------------------------------------- several processes
 def apart(one, two, before):
-    """The largest difference of two networks' weights, as a part of the longest way a weight has gone."""
-    moved = max((one[key] - before[key]).abs().max().item() for key in before)
-    return max((one[key] - two[key]).abs().max().item() for key in before) / moved
+    """How far two networks are from each other, as a part of the way from where they began."""
+
+    def distance(a, b):
+        return sum((a[key] - b[key]).square().sum().item() for key in before) ** 0.5
+
+    return distance(one, two) / distance(one, before)
 
 
 def test_two_processes_train_as_one(lesson, tmp_path):
     """At the same global batch: 4 patches for one process, or 2 for each of two, which talk through gloo.
 
     Gradients are summed in another order, so the weights differ by rounding: 1e-6 of the way was measured,
-    1e-4 is allowed. With the content loss it was 0.09, and 0.3 is allowed: the lesson divides that loss by
-    the mean of HR's features over the patches at hand, which are half as many in each of two processes.
+    1e-4 is allowed. With the content loss it was 0.06, and 0.25 is allowed: the lesson divides that loss by
+    the mean of HR's features over the patches at hand, which are half as many in each of two processes. Had
+    each of them trained on the same two patches, it would be 0.5.
     """
     environment = {**os.environ, "SR_CACHE": str(tmp_path / "two"), "PYTHONPATH": str(ROOT)}
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -207,7 +211,7 @@ def test_two_processes_train_as_one(lesson, tmp_path):
         same(one["before"], first["before"])
         for network, before in one["before"].items():
             far = apart(one["after"][network], first["after"][network], before)
-            assert far < (0.3 if game == "content" else 1e-4), f"{game}, {network}"
+            assert far < (0.25 if game == "content" else 1e-4), f"{game}, {network}"
 
 
 # ---------------------------------------------------------------- the update
