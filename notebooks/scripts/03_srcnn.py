@@ -1146,7 +1146,7 @@ plotting.show(
 #
 # A model file needs no training code: `Upscaler.load` takes a shipped name or a path, and the result is
 # called like a function. An RGB picture works as well; luma models enlarge its luma, bicubic its two colour
-# differences. Put the path of a photograph of yours into `MINE`. Without one, we take a corner of a built-in
+# differences. Put the path of a photograph of yours into `MINE`. Without one, we take a piece of a built-in
 # picture and enlarge it threefold.
 
 # %% tags=["nbval-ignore-output"]
