@@ -588,10 +588,12 @@ else:
 # that they were not trained for. **A network's PSNR is a property of the network and the data set together.**
 
 # %%
+KINDS = ("bicubic", "srresnet-telescope-x2", "srgan-telescope-x2")
+
+
 def bicubic_wins(images):
     """Whether bicubic is closer to the observed image than the networks of the telescope track."""
-    kinds = ("bicubic", "srresnet-telescope-x2", "srgan-telescope-x2")
-    plain, *trained = (metrics.psnr(images[kind], images["observed"]) for kind in kinds)
+    plain, *trained = (metrics.psnr(images[kind], images["observed"]) for kind in KINDS)
     return plain > max(trained)
 
 
