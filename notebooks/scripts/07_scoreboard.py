@@ -577,7 +577,6 @@ else:
     figure = plotting.zoom_grid(image, "observed", (middle - 25, middle - 25, 50, 50), norm=norm, size=2)
     plotting.show(figure, alt="A Hubble lens, halved and restored by bicubic and networks, with residuals.")
 
-
 # %% [markdown]
 # *Images: NASA, ESA, STScI; the SDSS lenses are from the SLACS survey (Bolton et al. 2008; data as prepared by
 # Shajib et al. 2021 and Galan et al. 2021), the others come with the dolphin pipeline (Shajib et al. 2025).*
