@@ -3,7 +3,7 @@
 # make lab        set up, open JupyterLab
 # make notebooks  bring the notebooks up to date with notebooks/scripts and run them in place (for maintainers)
 # make links REPO=owner/name   point badges and set-up cells to a fork
-# make bench      measure the speed of the simulator and the metrics on this machine
+# make bench      measure the speed of the simulator, the metrics and a training step on this machine
 # make clean      remove what the other targets made, except .venv and downloads
 #
 # Variables: PYTHON (the Python to start from), TORCH_INDEX (address of an extra package index to take torch

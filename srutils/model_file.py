@@ -142,6 +142,8 @@ def receptive_field(
                 y[0, place, place] += np.float32(value)
                 difference = (run(y) != before)[0].any(-1)
                 grow = difference.shape[0] // size
+                if difference.shape != (grow * size, grow * size):
+                    raise ValueError(f"{size} x {size} pixels became {difference.shape}; expected a multiple")
                 changed |= difference.reshape(size, grow, size, grow).any((1, 3))
             rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
             reach = max(reach, place - rows[0], rows[-1] - place, place - columns[0], columns[-1] - place)

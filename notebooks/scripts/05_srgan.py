@@ -74,7 +74,6 @@ import logging
 import math
 import os
 import shutil
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -84,6 +83,7 @@ import numpy as np
 import onnx
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from IPython import get_ipython
 from IPython.display import Markdown, display
 from torch import nn
@@ -301,8 +301,9 @@ assert blocks["Residual"] > blocks["Normalised"] + 1 and blocks["Residual"] > bi
 # %%
 def precision():
     """bfloat16 at the full preset, on hardware that computes with it; else float32. Accelerate's variable rules."""
-    cpu = any(torch.cpu.get_capabilities().get(f"{unit}_bf16") for unit in ("avx512", "amx"))
-    able = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu
+    cpu = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch cannot tell
+    able = cpu.get("avx512_bf16") or cpu.get("amx_bf16")
+    able = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else able
     ours = "bf16" if able and course.preset() == "full" else "no"
     return os.environ.get("ACCELERATE_MIXED_PRECISION", ours)
 
@@ -314,11 +315,8 @@ class Run:
         self.name, self.steps, self.rates, self.step, self.rows = name, steps, rates, 0, []
         self.momentum = 0.9 if discriminator is None else 0.5  # with 0.9 two adversaries would swing
         self.folder = course.cache_dir() / "training" / name / f"{course.preset()}-{steps}"
-        settings = {"mixed_precision": precision(), "cpu": course.device() == "cpu"}
-        settings |= {
-            "log_with": os.environ.get("SR_TRACKER") or None,
-            "project_dir": course.cache_dir() / "logs",
-        }
+        settings = {"mixed_precision": precision(), "log_with": os.environ.get("SR_TRACKER") or None}
+        settings |= {"cpu": course.device() == "cpu", "project_dir": course.cache_dir() / "logs"}
         self.accelerator = Accelerator(**settings)
         generator = generator.to(self.accelerator.device)
         self.average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(1 - 12 / max(steps, 24)))
@@ -404,6 +402,7 @@ def train(run, data, update, *, patch, batch=16, tries=1, every=250, fresh=False
             run.step += 1
             bar.update()
             if run.step % every == 0 or run.step == run.steps:
+                sums = run.accelerator.reduce(sums, "mean")
                 row = {key: float(value) / ((run.step - 1) % every + 1) for key, value in sums.items()}
                 row |= {"seconds": time.perf_counter() - began, "waited": feed.waited - waited}
                 row |= {
@@ -411,8 +410,8 @@ def train(run, data, update, *, patch, batch=16, tries=1, every=250, fresh=False
                     "val_psnr": float(metrics.psnr(enlarge(run, data[2]), data[3]).mean()),
                 }
                 bar.set_postfix({key: f"{row[key]:.4g}" for key in row if key in ("pixel", "val_psnr")})
+                run.rows += broadcast_object_list([row])  # all processes keep the main one's
                 run.accelerator.log(row, run.step)
-                run.rows.append(row)
                 save(run)
                 began, waited, sums = time.perf_counter(), feed.waited, {}
     batches.close()
@@ -961,7 +960,7 @@ for (track, scale), rows in judgements.items():
 display(Markdown(table))
 
 deeplense, x2, x4 = judgements.values()
-assert deeplense["oracle"]["psnr"] - 0.1 < deeplense["SRResNet"]["psnr"] < deeplense["oracle"]["psnr"]
+assert deeplense["oracle"]["psnr"] - 0.05 < deeplense["SRResNet"]["psnr"] < deeplense["oracle"]["psnr"]
 assert (
     x2["SRResNet"]["psnr"]
     > x2["SuperResCNN"]["psnr"]
