@@ -28,25 +28,22 @@ def roc_curve(truth, score) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If shapes differ, a score is NaN, or only one of the two cases occurs.
     """
+    from sklearn import metrics  # a slow import
+
     truth, score = _checked(truth, score)
-    order = np.argsort(-score, kind="stable")
-    last = np.r_[np.flatnonzero(np.diff(score[order])), len(score) - 1]  # of each group of equal scores
-    true, false = np.cumsum(truth[order])[last], np.cumsum(~truth[order])[last]
-    return np.r_[0, false / false[-1]], np.r_[0, true / true[-1]]
+    false_rate, true_rate, _ = metrics.roc_curve(truth, score, drop_intermediate=False)
+    return false_rate, true_rate
 
 
 def auc(truth, score) -> float:
     """Area under the ROC curve: how often a case outscores a non-case; a tie counts half.
 
-    It is the statistic of Mann & Whitney (1947, doi:10.1214/aoms/1177730491), computed from ranks. Parameters
-    and errors as in `roc_curve`.
+    It is the statistic of Mann & Whitney (1947, doi:10.1214/aoms/1177730491). Parameters and errors as in
+    `roc_curve`.
     """
-    from scipy.stats import rankdata  # a slow import
+    from sklearn import metrics
 
-    truth, score = _checked(truth, score)
-    cases = int(truth.sum())
-    ranks = rankdata(score)[truth].sum() - cases * (cases + 1) / 2
-    return float(ranks / (cases * (len(truth) - cases)))
+    return float(metrics.roc_auc_score(*_checked(truth, score)))
 
 
 def _checked(truth, score):
@@ -134,9 +131,10 @@ def bootstrap(
 
 def confusion(labels, probability) -> np.ndarray:
     """Counts (K, K): row = true class, column = most probable class."""
+    from sklearn import metrics
+
     labels, probability = _together(labels, probability)
-    k = probability.shape[1]
-    return np.bincount(labels * k + probability.argmax(1), minlength=k * k).reshape(k, k)
+    return metrics.confusion_matrix(labels, probability.argmax(1), labels=range(probability.shape[1]))
 
 
 def calibration(labels, probability, bins: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:

@@ -6,20 +6,16 @@ TensorFlow nor PyTorch is needed here. The network itself stands in lesson 06.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from .course import models_dir
+from . import course, model_file
 from .image_files import SUFFIXES, image_files, read_image
 from .lens_files import CLASS_FOLDERS, CLASSES
-from .model_file import commit, hardware
+from .model_file import is_classifier, model_path
 
 LENSES = 1500  # drawn for an evaluation unless --n says otherwise
 CARD_KEYS = {"name", "task", "classes", "size", "parameters"}
@@ -181,35 +177,15 @@ class Classifier:
         return np.concatenate([self._session.run([output], {"image": part})[0] for part in parts])
 
 
-def model_path(name: str | Path) -> Path:
-    """Where the ONNX file of a model is, or would be: beside the others, or where its path says."""
-    return Path(name) if Path(name).suffix == ".onnx" else models_dir() / f"{name}.onnx"
-
-
-def is_classifier(name: str | Path) -> bool:
-    """Whether a name or path is that of a model whose card says that it classifies."""
-    card = model_path(name).with_suffix(".json")
-    try:
-        return json.loads(card.read_text(encoding="utf-8")).get("task") == "classify"
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
 def classifier_cards() -> list[dict]:
     """The cards of all shipped classifiers, sorted by name."""
-    paths = sorted(models_dir().glob("*.json"))
+    paths = sorted(course.models_dir().glob("*.json"))
     return [read_card(path) for path in paths if is_classifier(path.with_suffix(".onnx"))]
 
 
 def read_card(path: Path) -> dict:
     """The card of a classifier; ValueError if it is unreadable, incomplete or another model's."""
-    try:
-        card = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read the model card {path}: {error}") from None
-    missing = CARD_KEYS - card.keys() if isinstance(card, dict) else CARD_KEYS
-    if missing:
-        raise ValueError(f"the model card {path} lacks {', '.join(sorted(missing))}")
+    card = model_file.read_card(path, CARD_KEYS)
     if card["task"] != "classify" or card["classes"] != list(CLASSES) or type(card["size"]) is not int:
         raise ValueError(f"the model card {path} is not one of a classifier of {', '.join(CLASSES)}")
     return card
@@ -249,35 +225,17 @@ def save_classifier(
     ValueError
         If ONNX Runtime's probabilities differ from the original's by more than 1e-4.
     """
-    import onnx
     import onnxruntime
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary:
-        aside = Path(temporary) / f"{name}.onnx"
-        export(aside)
-        model = _name_ends(onnx.load(str(aside)))
-        onnx.checker.check_model(model)
-        onnx.save(model, str(aside))
-        session = onnxruntime.InferenceSession(str(aside), providers=["CPUExecutionProvider"])
+    def compare(path):
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         size = card["size"]
         x = np.random.default_rng(0).random((5, size, size, 1), np.float32) if examples is None else examples
-        ours, theirs = session.run(["probability"], {"image": x})[0], np.asarray(reference(x))
-        difference = float(np.abs(ours - theirs).max())
-        if not difference <= 1e-4:
-            raise ValueError(
-                f"{name}: ONNX Runtime differs from the original by {difference:.1e}; expected below 1e-4"
-            )
-        weights = (w for w in model.graph.initializer if len(w.dims) and w.data_type == 1)
-        card = {"name": name, "task": "classify", "classes": list(CLASSES), **card}
-        card.setdefault("parameters", sum(int(np.prod(w.dims)) for w in weights))
-        card |= {"onnx_max_difference": difference, "hardware": hardware(), "commit": commit()}
-        card["sha256"] = hashlib.sha256(aside.read_bytes()).hexdigest()
-        text = aside.with_suffix(".json")
-        text.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(aside, folder / aside.name)
-        os.replace(text, folder / text.name)
-    return card
+        ours = session.run(["probability"], {"image": x})[0]
+        return float(np.abs(ours - np.asarray(reference(x))).max())
+
+    card = {"task": "classify", "classes": list(CLASSES), **card}
+    return model_file.write_model(name, folder, export, _name_ends, compare, card)
 
 
 def _name_ends(model):

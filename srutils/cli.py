@@ -48,7 +48,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score an upscaler on test images, beside bicubic on the same images; or a classifier of lenses."""
-    from .classifier import is_classifier
+    from .model_file import is_classifier
     from .scoreboard import evaluate as run
 
     if is_classifier(model):
@@ -110,7 +110,9 @@ def scoreboard(
     if out is None:
         print(text, end="")
         return
-    out.write_text(text, encoding="utf-8")
+    aside = out.with_name(f".{out.name}.part")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(out)
     print(f"{len(rows)} rows in {out}")
 
 

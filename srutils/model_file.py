@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from . import course
+
 
 def save_model(
     name: str,
@@ -45,38 +47,97 @@ def save_model(
     ValueError
         If ONNX Runtime's output differs from the original's by more than 1e-4.
     """
+    channels, multiple = 3 if card["channels"] == "rgb" else 1, card.get("multiple", 1)
+
+    def compare(path):
+        return _difference(_runner(path), reference, channels, multiple)
+
+    def facts(path):
+        return {"receptive_field": receptive_field(_runner(path), channels, multiple)}
+
+    return write_model(name, folder, export, _rename, compare, card, facts)
+
+
+def write_model(
+    name: str,
+    folder: Path,
+    export: Callable[[Path], None],
+    rename: Callable,
+    compare: Callable[[Path], float],
+    card: dict,
+    facts: Callable[[Path], dict] = lambda path: {},
+) -> dict:
+    """Write ``NAME.onnx`` and ``NAME.json`` aside, check the file, and move both to their place.
+
+    Parameters
+    ----------
+    name, folder, export, card
+        As in `save_model`.
+    rename : callable
+        Gives an ONNX model's inputs, outputs and free axes the names that the course knows.
+    compare : callable
+        From the file's path to the greatest difference of its outputs from the original's.
+    facts : callable, optional
+        From the file's path to more entries of the card.
+
+    Returns
+    -------
+    dict
+        The card as written.
+
+    Raises
+    ------
+    ValueError
+        If that difference is above 1e-4, or NaN.
+    """
     import onnx
 
     folder.mkdir(parents=True, exist_ok=True)
-    channels = 3 if card["channels"] == "rgb" else 1
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary:
         aside = Path(temporary) / f"{name}.onnx"
         export(aside)
-        model = _rename(onnx.load(str(aside)))
+        model = rename(onnx.load(str(aside)))
         onnx.checker.check_model(model)
         onnx.save(model, str(aside))
-        run = _runner(aside)
-        multiple = card.get("multiple", 1)
-        difference = _difference(run, reference, channels, multiple)
-        if difference > 1e-4:
+        difference = compare(aside)
+        if not difference <= 1e-4:
             raise ValueError(
                 f"{name}: ONNX Runtime differs from the original by {difference:.1e}; expected below 1e-4"
             )
-        card = {
-            "name": name,
-            **card,
-            "parameters": _parameters(model.graph),
-            "receptive_field": receptive_field(run, channels, multiple),
-            "onnx_max_difference": difference,
-            "hardware": hardware(),
-            "commit": commit(),
-            "sha256": hashlib.sha256(aside.read_bytes()).hexdigest(),
-        }
+        card = {"name": name, **card}
+        card.setdefault("parameters", _parameters(model.graph))
+        card |= facts(aside) | {"onnx_max_difference": difference, "hardware": hardware()}
+        card |= {"commit": commit(), "sha256": hashlib.sha256(aside.read_bytes()).hexdigest()}
         text = aside.with_suffix(".json")
         text.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(aside, folder / aside.name)
         os.replace(text, folder / text.name)
     return card
+
+
+def model_path(name: str | Path) -> Path:
+    """Where the ONNX file of a model is, or would be: beside the others, or where its path says."""
+    return Path(name) if Path(name).suffix == ".onnx" else course.models_dir() / f"{name}.onnx"
+
+
+def read_card(path: Path, keys: set[str]) -> dict:
+    """The card of a model; ValueError if it cannot be read or lacks one of the keys."""
+    try:
+        card = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read the model card {path}: {error}") from None
+    missing = keys - card.keys() if isinstance(card, dict) else keys
+    if missing:
+        raise ValueError(f"the model card {path} lacks {', '.join(sorted(missing))}")
+    return card
+
+
+def is_classifier(name: str | Path) -> bool:
+    """Whether a name or path is that of a model whose card says that it classifies."""
+    try:
+        return read_card(model_path(name).with_suffix(".json"), {"task"})["task"] == "classify"
+    except ValueError:
+        return False
 
 
 def _parameters(graph):

@@ -6,15 +6,13 @@ TensorFlow nor PyTorch is needed here.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from .classifier import is_classifier
-from .course import models_dir
+from . import course, model_file
 from .metrics import luma
 from .pairs import METHODS, as_images, resize
 
@@ -57,18 +55,12 @@ def bicubic_torch(image, scale: int) -> np.ndarray:
 
 def model_cards() -> list[dict]:
     """The cards of all shipped models that enlarge images, sorted by name."""
-    paths = sorted(models_dir().glob("*.json"))
-    return [_read_card(path) for path in paths if not is_classifier(path.with_suffix(".onnx"))]
+    paths = sorted(course.models_dir().glob("*.json"))
+    return [_read_card(path) for path in paths if not model_file.is_classifier(path.with_suffix(".onnx"))]
 
 
 def _read_card(path: Path) -> dict:
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read the model card {path}: {error}") from None
-    missing = CARD_KEYS - card.keys() if isinstance(card, dict) else CARD_KEYS
-    if missing:
-        raise ValueError(f"the model card {path} lacks {', '.join(sorted(missing))}")
+    card = model_file.read_card(path, CARD_KEYS)
     expected = {"channels": ("luma", "rgb", "gray"), "input": ("lr", "bilinear", "bicubic")}
     for key, allowed in expected.items():
         if card[key] not in allowed:
@@ -125,15 +117,13 @@ class Upscaler:
             if not isinstance(scale, int | np.integer) or scale < 1:
                 raise ValueError(f"{name} needs a scale, such as 2; got {scale}")
             return cls(str(name), scale)
-        path = Path(name)
-        if path.suffix != ".onnx":
-            path = models_dir() / f"{name}.onnx"
+        path = model_file.model_path(name)
         if not path.is_file():
             known = [*CLASSICAL, *(card["name"] for card in model_cards())]
             raise ValueError(
                 f"no upscaler called {str(name)!r}; there are {', '.join(known)}, or a path to an .onnx file"
             )
-        if is_classifier(path):
+        if model_file.is_classifier(path):
             raise ValueError(f"{path.stem} tells classes of lenses apart; it does not enlarge images")
         card = _read_card(path.with_suffix(".json"))
         if scale not in (None, card["scale"]):

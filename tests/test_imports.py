@@ -30,7 +30,7 @@ def test_import_srutils_takes_less_than_0_7_s_and_nothing_heavy():
         seconds.append(float(first))
         modules |= {name.split(".")[0] for name in names}
     assert statistics.median(seconds) < 0.7
-    assert not modules & {*HEAVY, "numpy", "scipy", "skimage", "pandas"}
+    assert not modules & {*HEAVY, "numpy", "scipy", "skimage", "sklearn", "pandas"}
 
 
 def test_no_module_imports_a_framework():
@@ -46,6 +46,7 @@ def test_no_module_imports_a_framework():
         "lenstronomy",
         "astropy",
         "h5py",
+        "sklearn",
         "cv2",
         "onnxruntime",
     }
@@ -53,4 +54,4 @@ def test_no_module_imports_a_framework():
 
 def test_the_command_line_starts_without_numerics():
     loaded = {name.split(".")[0] for name in python("import sys, srutils.cli; print(*sys.modules)")}
-    assert "typer" in loaded and not loaded & {*HEAVY, "numpy", "scipy", "skimage"}
+    assert "typer" in loaded and not loaded & {*HEAVY, "numpy", "scipy", "skimage", "sklearn"}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from onnx import TensorProto, checker, helper, numpy_helper, save
 
-from srutils import upscale
+from srutils import course, upscale
 from srutils.metrics import luma
 from srutils.pairs import resize
 from srutils.upscale import Upscaler
@@ -106,7 +106,7 @@ def test_interpolation_keeps_values_outside_0_to_1():
 
 
 def test_an_unknown_name_lists_what_there_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(upscale, "models_dir", lambda: tmp_path)
+    monkeypatch.setattr(course, "models_dir", lambda: tmp_path)
     nearest_model(tmp_path)
     with pytest.raises(ValueError, match="no upscaler called 'bicubik'") as caught:
         Upscaler.load("bicubik", 2)
@@ -221,7 +221,7 @@ def test_the_smallest_images(tmp_path, given, shape):
 
 
 def test_models_are_found_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(upscale, "models_dir", lambda: tmp_path)
+    monkeypatch.setattr(course, "models_dir", lambda: tmp_path)
     nearest_model(tmp_path, scale=3)
     assert [card["name"] for card in upscale.model_cards()] == ["nearest-net"]
     up = Upscaler.load("nearest-net")

@@ -641,8 +641,8 @@ plotting.show(
 #
 # The **ROC curve** of a class moves the threshold for "it is this class" from strict to lax and draws how
 # many right calls one gets for how many false alarms. The **AUC** is the area below: the chance that an image
-# of the class gets a higher probability than one of another. It is computed from ranks, in five lines of
-# `class_scores.auc`; here it is once more, by its definition.
+# of the class gets a higher probability than one of another. `class_scores` leaves both
+# to scikit-learn; here the AUC is once more, by its definition.
 
 # %%
 lenses = tracks.simulate("deeplense", 1500, classes=CLASSES, seed=0)
