@@ -25,7 +25,7 @@ from srutils import course, scoreboard, tracks
 from srutils.pairs import resize
 from srutils.upscale import Upscaler
 from tools import bench_training
-from tools.lesson_code import load
+from srutils.lesson_code import load
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = ROOT / "notebooks" / "scripts" / "05_srgan.py"

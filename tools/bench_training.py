@@ -24,7 +24,7 @@ def bench(lesson=None, *, width=64, blocks=16, batch=16, patch=32, side=2048, re
     Parameters
     ----------
     lesson : module, optional
-        The lesson's definitions, by `tools.lesson_code.load`.
+        The lesson's definitions, by `srutils.lesson_code.load`.
     width, blocks, batch, patch : int
         Maps and blocks of the network, patches a step, LR pixels a side.
     side : int
@@ -51,7 +51,7 @@ def bench(lesson=None, *, width=64, blocks=16, batch=16, patch=32, side=2048, re
     from srutils import pairs
 
     if lesson is None:
-        from tools.lesson_code import load
+        from srutils.lesson_code import load
 
         lesson = load(SCRIPT)
     torch.manual_seed(0)
