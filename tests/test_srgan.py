@@ -22,10 +22,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from srutils import course, scoreboard, tracks
+from srutils.lesson_code import load
 from srutils.pairs import resize
 from srutils.upscale import Upscaler
 from tools import bench_training
-from srutils.lesson_code import load
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = ROOT / "notebooks" / "scripts" / "05_srgan.py"

@@ -1,8 +1,8 @@
 """Exercises that answer back: right, nearly right and why, or not yet and where to look.
 
 A lesson calls ``exercises.check(lesson, number, answer)`` below each exercise. What counts as right stands in
-``srutils/exercises/lesson_NN.py``, one function ``exercise_1`` to ``exercise_3`` each; solutions that pass are in
-``notebooks/solutions``.
+``lesson_NN.py`` beside this file, one function ``exercise_1`` to ``exercise_3`` each; solutions that pass are
+in ``notebooks/solutions``.
 """
 
 from __future__ import annotations
