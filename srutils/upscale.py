@@ -1,23 +1,33 @@
 """One callable for every way to enlarge an image: nearest to Lanczos, deconvolution, and trained networks.
 
-A trained network is two files, ``NAME.onnx`` and its card ``NAME.json``; ONNX Runtime runs it, so neither
-TensorFlow nor PyTorch is needed here.
+A trained network is two files, ``NAME.onnx`` and its card ``NAME.json``; ONNX Runtime or OpenVINO runs it, so
+neither TensorFlow nor PyTorch is needed here.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from . import course, model_file
+from .engine import open_model
 from .metrics import luma
 from .pairs import METHODS, as_images, resize
+from .tiles import tiles
 
 DECONVOLVERS = ("wiener", "richardson-lucy")
 CLASSICAL = (*METHODS, "bicubic-torch", *DECONVOLVERS)
+REACH = {
+    "nearest": 0,
+    "bilinear": 1,
+    "bicubic": 2,
+    "lanczos": 3,
+    "bicubic-torch": 2,
+}  # LR pixels to each side
 CARD_KEYS = {"name", "task", "scale", "channels", "input", "receptive_field"}
 
 
@@ -61,17 +71,17 @@ def model_cards() -> list[dict]:
 
 def _read_card(path: Path) -> dict:
     card = model_file.read_card(path, CARD_KEYS)
-    expected = {"channels": ("luma", "rgb", "gray"), "input": ("lr", "bilinear", "bicubic")}
+    expected = {
+        "channels": ("luma", "rgb", "gray"),
+        "input": ("lr", "bilinear", "bicubic"),
+        "edges": ("zero", "repeat"),
+    }
     for key, allowed in expected.items():
-        if card[key] not in allowed:
+        if card.get(key, allowed[0]) not in allowed:
             raise ValueError(
                 f"the model card {path} has {key} {card[key]!r}; expected {' or '.join(allowed)}"
             )
-    for key in (
-        "scale",
-        "receptive_field",
-        "multiple",
-    ):  # multiple: what the sides of the network's input must be
+    for key in ("scale", "receptive_field", "multiple"):  # multiple: of the sides of the network's input
         value = card.get(key, 1)
         if type(value) is not int or value < 1:
             raise ValueError(f"the model card {path} has {key} {value!r}; expected a positive integer")
@@ -93,10 +103,10 @@ class Upscaler:
     name: str
     scale: int
     card: dict = field(default_factory=dict)
-    _session: object = field(default=None, repr=False)
+    _run: Callable | None = field(default=None, repr=False)
 
     @classmethod
-    def load(cls, name: str | Path, scale: int | None = None) -> Upscaler:
+    def load(cls, name: str | Path, scale: int | None = None, engine: str = "auto") -> Upscaler:
         """Find an upscaler by name, or a model by the path of its ``.onnx`` file.
 
         Parameters
@@ -107,6 +117,8 @@ class Upscaler:
             ``X.onnx`` with its card ``X.json`` beside it.
         scale : int, optional
             Needed by the classical methods; a model knows its own, and another one is an error.
+        engine : str
+            What runs a model, see `srutils.engine.open_model`; "auto" is the fastest installed.
 
         Raises
         ------
@@ -128,11 +140,10 @@ class Upscaler:
         card = _read_card(path.with_suffix(".json"))
         if scale not in (None, card["scale"]):
             raise ValueError(f"{card['name']} enlarges by {card['scale']}; asked for {scale}")
-        return cls(
-            card["name"], card["scale"], card, _open_session(path, 3 if card["channels"] == "rgb" else 1)
-        )
+        run = open_model(path, 3 if card["channels"] == "rgb" else 1, engine)
+        return cls(card["name"], card["scale"], card, run)
 
-    def __call__(self, image, tile: int = 256) -> np.ndarray:
+    def __call__(self, image, tile: int = 256, ensemble: bool = False) -> np.ndarray:
         """Enlarge.
 
         Parameters
@@ -141,98 +152,114 @@ class Upscaler:
             A luma model enlarges the luma of an RGB image; bicubic enlarges its two colour differences.
         tile : int
             Networks see squares of at most this many LR pixels a side (and a margin), which bounds memory.
+        ensemble : bool
+            Take the mean of the eight flips and quarter turns, each enlarged and turned back.
 
         Returns
         -------
         ndarray, (H * scale, W * scale, C) or (N, ...), float32, not clipped
         """
-        if tile < 1:
-            raise ValueError(f"tile is {tile}; expected at least 1 pixel")
         images = as_images(image)
-        size = (images.shape[1] * self.scale, images.shape[2] * self.scale)
-        if self.name in METHODS:
-            out = resize(images, size, self.name)
-        elif self.name == "bicubic-torch":
-            out = bicubic_torch(images, self.scale)
-        elif self.name in DECONVOLVERS:
-            from . import classical
-
-            out = {"wiener": classical.wiener, "richardson-lucy": classical.richardson_lucy}[self.name](
-                images, self.scale
-            )
-        else:
-            out = np.stack([self._enlarge(one, tile) for one in images])
+        if self.name in DECONVOLVERS:
+            return self._deconvolve(images) if np.ndim(image) == 4 else self._deconvolve(images)[0]
+        n, h, w, c = images.shape
+        out = np.empty((n, h * self.scale, w * self.scale, c), np.float32)
+        for one, enlarged in zip(images, out, strict=True):
+            for place, sr, _ in self.pieces(one, tile, ensemble):
+                enlarged[place] = sr
         return out if np.ndim(image) == 4 else out[0]
 
-    def _enlarge(self, image: np.ndarray, tile: int) -> np.ndarray:
+    def pieces(
+        self,
+        image: np.ndarray,
+        tile: int = 256,
+        ensemble: bool = False,
+        to_float: Callable[[np.ndarray], np.ndarray] = lambda region: region,
+    ) -> Iterator[tuple[tuple[slice, slice], np.ndarray, np.ndarray | None]]:
+        """Enlarge an image piece by piece, for those who have no room for all of it in float32.
+
+        Parameters
+        ----------
+        image : ndarray, (H, W, C)
+            Of any type; `to_float` makes float32 of a region of it.
+        tile, ensemble
+            As for a call.
+
+        Yields
+        ------
+        place : (slice, slice)
+            Rows and columns of the enlarged image.
+        sr : ndarray, float32
+            What belongs there.
+        spread : ndarray like ``sr``, or None
+            With `ensemble`, the standard deviation of the eight.
+        """
+        if tile < 1:
+            raise ValueError(f"tile is {tile}; expected at least 1 pixel")
+        if self.name in DECONVOLVERS:  # they work on the Fourier transform of the whole
+            tile = max(image.shape[:2])
+        for one in tiles(*image.shape[:2], tile=tile, **self._needs()):
+            region = to_float(one.cut(image))
+            if not ensemble:
+                yield one.place(self.scale), one.inner(self._enlarge(region), self.scale), None
+                continue
+            eight = np.stack([one.inner(sr, self.scale) for sr in self._turned(region)])
+            yield one.place(self.scale), eight.mean(0), eight.std(0)
+
+    def _needs(self) -> dict:
+        """What tiles must be like, so that no seam shows."""
+        if not self.card:
+            return {"margin": REACH.get(self.name, 0)}
+        given = self.card["input"]
+        grow = 1 if given == "lr" else self.scale  # pixels of the network's input per LR pixel
+        margin = -(-(self.card["receptive_field"] // 2 + 1) // grow) + (REACH[given] if grow > 1 else 0)
+        margin = max(margin, REACH["bicubic"] if self.card["channels"] == "luma" else 0)  # for colour
+        unit = math.lcm(self.card.get("multiple", 1), grow) // grow
+        return {"margin": margin, "unit": unit, "repeat": self.card.get("edges") == "repeat"}
+
+    def _turned(self, region: np.ndarray) -> Iterator[np.ndarray]:
+        for quarter in range(4):
+            turned = np.rot90(region, quarter)
+            yield np.rot90(self._enlarge(turned), -quarter)
+            yield np.rot90(self._enlarge(turned[:, ::-1])[:, ::-1], -quarter)
+
+    def _enlarge(self, image: np.ndarray) -> np.ndarray:
+        """Enlarge an image (H, W, C), float32, in one go."""
+        size = (image.shape[0] * self.scale, image.shape[1] * self.scale)
+        if self.name in METHODS:
+            return resize(image, size, self.name)
+        if self.name == "bicubic-torch":
+            return bicubic_torch(image, self.scale)
+        if self.name in DECONVOLVERS:
+            return self._deconvolve(image[None])[0]
         kind, channels = self.card["channels"], image.shape[-1]
         if kind == "rgb" and channels == 1:
-            return self._network(np.repeat(image, 3, axis=-1), tile).mean(-1, keepdims=True)
+            return self._network(np.repeat(image, 3, axis=-1)).mean(-1, keepdims=True)
         if kind == "gray" and channels == 3:
             raise ValueError(f"{self.name} enlarges images of one channel; got RGB")
         if kind == "luma" and channels == 3:
-            size = (image.shape[0] * self.scale, image.shape[1] * self.scale)
-            enlarged, y = resize(image, size, "bicubic"), self._network(luma(image), tile)
+            enlarged, y = resize(image, size, "bicubic"), self._network(luma(image))
             # Equal steps of R, G and B move luma (219 of 255 levels) and leave both colour differences alone.
             return enlarged + (y - luma(enlarged)) * np.float32(255 / 219)
-        return self._network(image, tile)
+        return self._network(image)
 
-    def _network(self, image: np.ndarray, tile: int) -> np.ndarray:
-        """Run the network over tiles whose margins hold all that a pixel can see, so that no seam shows."""
-        h, w = image.shape[:2]
-        grow = 1 if self.card["input"] == "lr" else self.scale  # pixels of the network's input per LR pixel
-        source = resize(image, (h * grow, w * grow), self.card["input"]) if grow > 1 else image
-        # Tiles start where the whole image's grid of strides has a line, or a strided network would see
-        # another grid.
-        unit = math.lcm(self.card.get("multiple", 1), grow) // grow  # in LR pixels
-        margin = -(-(self.card["receptive_field"] // 2 + 1) // (grow * unit)) * unit  # rounded up
-        tile = -(-tile // unit) * unit
-        out = np.empty((h * self.scale, w * self.scale, image.shape[-1]), np.float32)
-        for top in range(0, h, tile):
-            for left in range(0, w, tile):
-                bottom, right = min(top + tile, h), min(left + tile, w)
-                y0, x0, y1, x1 = (
-                    max(top - margin, 0),
-                    max(left - margin, 0),
-                    min(bottom + margin, h),
-                    min(right + margin, w),
-                )
-                sr = self._run(source[y0 * grow : y1 * grow, x0 * grow : x1 * grow])
-                s = self.scale
-                if sr.shape != ((y1 - y0) * s, (x1 - x0) * s, image.shape[-1]):
-                    raise ValueError(
-                        f"{self.name} made {sr.shape} of {y1 - y0} x {x1 - x0} pixels; its card says x{s}"
-                    )
-                inner = sr[(top - y0) * s : (bottom - y0) * s, (left - x0) * s : (right - x0) * s]
-                out[top * s : bottom * s, left * s : right * s] = inner
-        return out
+    def _deconvolve(self, images: np.ndarray) -> np.ndarray:
+        from . import classical
 
-    def _run(self, source: np.ndarray) -> np.ndarray:
-        multiple, (h, w) = self.card.get("multiple", 1), source.shape[:2]
-        padded = np.pad(source, ((0, -h % multiple), (0, -w % multiple), (0, 0)), mode="edge")
+        method = {"wiener": classical.wiener, "richardson-lucy": classical.richardson_lucy}[self.name]
+        return method(images, self.scale)
+
+    def _network(self, image: np.ndarray) -> np.ndarray:
+        (h, w), s = image.shape[:2], self.scale
+        given = self.card["input"]
+        source = image if given == "lr" else resize(image, (h * s, w * s), given)
         try:
-            sr = self._session.run(["sr"], {"lr": padded[None]})[0][0]
-            return sr[: h * sr.shape[0] // padded.shape[0], : w * sr.shape[1] // padded.shape[1]]
-        except Exception as error:  # as in `_open_session`
+            sr = self._run(np.ascontiguousarray(source[None]))[0]
+        except Exception as error:  # the engines have no common base class for what a model may raise
             reason = " ".join(str(error).split())
             raise ValueError(
                 f"{self.name} cannot enlarge an input of shape {source.shape}: {reason}"
             ) from None
-
-
-def _open_session(path: Path, channels: int):
-    import onnxruntime
-
-    try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime has no common base class for what a bad file raises
-        raise ValueError(f"cannot read the model {path}: {' '.join(str(error).split())}") from None
-    inputs = {end.name: list(end.shape) for end in session.get_inputs()}
-    outputs = [end.name for end in session.get_outputs()]
-    n, h, w, c = inputs["lr"] if list(inputs) == ["lr"] and len(inputs["lr"]) == 4 else (0, 0, 0, 0)
-    if (
-        c != channels or any(isinstance(axis, int) for axis in (n, h, w)) or "sr" not in outputs
-    ):  # dynamic: no number
-        expected = f"one input lr (N, H, W, {channels}) with N, H and W dynamic, and an output sr"
-        raise ValueError(f"the model {path} has inputs {inputs} and outputs {outputs}; expected {expected}")
-    return session
+        if sr.shape != (h * s, w * s, image.shape[-1]):
+            raise ValueError(f"{self.name} made {sr.shape} of {h} x {w} pixels; its card says x{s}")
+        return sr

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms, ImageFile
 
-from srutils import image_files
+from srutils import encode
 from srutils.image_files import read_image, write_image
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]))
@@ -445,7 +445,7 @@ def test_a_failing_write_keeps_the_old_file_and_no_scrap(tmp_path, monkeypatch):
         file.write(b"half")
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(image_files, "_encode", fail)
+    monkeypatch.setattr(encode, "_encode", fail)
     with pytest.raises(OSError, match="disk is full"):
         write_image(tmp_path / "a.png", np.ones((3, 3)))
     assert [f.name for f in tmp_path.iterdir()] == ["a.png"]

@@ -1,0 +1,128 @@
+"""Picture files out: 8, 16 or 32 bits, transparency, colour profile and EXIF; whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from .decode import Picture, is_picture
+from .download import aside
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
+DEPTHS = {".png": (8, 16), ".tif": (8, 16, 32), ".tiff": (8, 16, 32), ".npy": (8, 16, 32)}  # others: 8 bits
+OPAQUE = (".jpg", ".jpeg", ".bmp", ".npy")
+SIDES = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}  # longest side that the format can store
+
+
+def check_target(path: str | os.PathLike, bits: int, size: tuple[int, int], transparent: bool) -> None:
+    """Raise ValueError, in one sentence, if a picture cannot be written under this name.
+
+    Parameters
+    ----------
+    path : path-like
+    bits : int
+        8, 16 or 32 (floating point) a sample.
+    size : (height, width)
+    transparent : bool
+        Whether it has an alpha channel.
+    """
+    suffix, problem = Path(path).suffix.lower(), f"cannot write {Path(path).name}:"
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{problem} expected a name that ends in one of {' '.join(SUFFIXES)}")
+    allowed = DEPTHS.get(suffix, (8,))
+    if bits not in allowed:
+        raise ValueError(f"{problem} {bits} bits; {suffix} takes {', '.join(map(str, allowed))}")
+    if transparent and suffix in OPAQUE:
+        raise ValueError(
+            f"{problem} {suffix} holds no transparency, which the picture has; use .png, .tif or .webp"
+        )
+    if max(size) > SIDES.get(suffix, 2**31 - 1):
+        raise ValueError(
+            f"{problem} {size[1]} x {size[0]} pixels; {suffix} stores at most {SIDES[suffix]} a side"
+        )
+
+
+def write_picture(path: str | os.PathLike, picture: Picture) -> None:
+    """Write a picture; the file appears only when it is whole.
+
+    Parameters
+    ----------
+    path : path-like
+        The suffix decides: .png, .tif, .tiff, .bmp, .webp (lossless), .jpg, .jpeg (quality 95, full colour
+        resolution), or .npy.
+    picture : Picture
+        Pixels of type uint8, uint16 or float32. The colour profile is kept except by .bmp and .npy, EXIF by
+        .jpg, .webp and .png.
+
+    Raises
+    ------
+    ValueError
+        As `check_target`; or the pixels are of another type or shape, or not finite.
+    FileNotFoundError
+        The folder does not exist.
+    """
+    path, pixels = Path(path), picture.pixels
+    suffix, problem = path.suffix.lower(), f"cannot write {path.name}:"
+    if not is_picture(pixels.shape) or pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        expected = "uint8, uint16 or float32, (H, W, 1) or (H, W, 3)"
+        raise ValueError(f"{problem} expected {expected}, got {pixels.dtype} {pixels.shape}")
+    check_target(path, 8 * pixels.dtype.itemsize, pixels.shape[:2], picture.alpha is not None)
+    if pixels.dtype.kind == "f" and suffix != ".npy" and not np.isfinite(pixels).all():
+        raise ValueError(f"{problem} the image holds NaN or infinite values")
+    with aside(path) as temporary, open(temporary, "wb") as file:
+        _encode(file, picture, suffix)
+
+
+def _encode(file, picture: Picture, suffix: str) -> None:
+    pixels = picture.pixels
+    if suffix == ".npy":
+        np.save(file, pixels, allow_pickle=False)
+        return
+    colour = pixels.shape[-1] == 3
+    if picture.alpha is not None:
+        pixels = np.concatenate([pixels, picture.alpha], axis=-1)
+    pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    if suffix in (".tif", ".tiff"):
+        import tifffile
+
+        extra = {} if picture.alpha is None else {"extrasamples": ["unassalpha"]}
+        kind = "rgb" if colour else "minisblack"
+        options = {"compression": "zlib", "metadata": None, "iccprofile": picture.icc, **extra}
+        tifffile.imwrite(file, pixels, photometric=kind, planarconfig="contig", **options)
+    elif pixels.dtype == np.uint16 and pixels.ndim == 3:
+        file.write(_png16(pixels, picture))
+    else:
+        from PIL import Image
+
+        form = "JPEG" if suffix in (".jpg", ".jpeg") else suffix[1:].upper()
+        options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
+        if form != "BMP":
+            kept = {"icc_profile": picture.icc, "exif": picture.exif}
+            options = options | {key: value for key, value in kept.items() if value}
+        Image.fromarray(pixels).save(file, form, **options)
+
+
+def _png16(pixels: np.ndarray, picture: Picture) -> bytes:
+    """Encode (H, W, 2 to 4) uint16 as PNG, which no library among the dependencies can write.
+
+    Every row is stored as its difference to the row above (filter 2 of ISO/IEC 15948), then deflated.
+    """
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    height, width, samples = pixels.shape
+    rows = np.ascontiguousarray(pixels.astype(">u2")).view(np.uint8).reshape(height, -1)
+    filtered = np.full((height, rows.shape[1] + 1), 2, np.uint8)
+    filtered[:, 1:] = np.diff(rows, axis=0, prepend=np.zeros((1, rows.shape[1]), np.uint8))
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[samples], 0, 0, 0)
+    parts = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", header)]
+    if picture.icc:
+        parts.append(chunk(b"iCCP", b"profile\0\0" + zlib.compress(picture.icc)))
+    if picture.exif:
+        parts.append(chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0")))
+    return b"".join([*parts, chunk(b"IDAT", zlib.compress(filtered.tobytes(), 6)), chunk(b"IEND", b"")])

@@ -1,0 +1,83 @@
+"""What runs a model file: ONNX Runtime, or OpenVINO where it is installed; both read the same ONNX.
+
+OpenVINO is the faster one on CPUs (``make bench`` says by how much), so "auto" takes it if it is there. Its
+bfloat16 is faster still, and rounds: it is never taken unasked.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ENGINES = ("auto", "onnxruntime", "openvino", "openvino-bf16")
+
+
+def fastest() -> str:
+    """The fastest engine installed that computes in float32."""
+    return "openvino" if importlib.util.find_spec("openvino") is not None else "onnxruntime"
+
+
+def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callable[[np.ndarray], np.ndarray]:
+    """Open a model file that enlarges images.
+
+    Parameters
+    ----------
+    path : path-like
+        ONNX with one input ``lr`` and an output ``sr``, both (N, H, W, C) float32, N, H and W dynamic.
+    channels : int
+        C, 1 or 3.
+    engine : {"auto", "onnxruntime", "openvino", "openvino-bf16"}
+
+    Returns
+    -------
+    callable
+        From LR (N, h, w, C) to SR, float32.
+
+    Raises
+    ------
+    ValueError
+        Unknown engine or one that is not installed, a file that cannot be read, other inputs or outputs.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"no engine called {engine!r}; there are {', '.join(ENGINES)}")
+    engine = fastest() if engine == "auto" else engine
+    try:
+        opened = _openvino(path, engine) if engine.startswith("openvino") else _onnxruntime(path)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed: pip install 'srutils[fast]'") from None
+    except Exception as error:  # neither has a common base class for what a bad file raises
+        raise ValueError(f"cannot read the model {path}: {' '.join(str(error).split())}") from None
+    inputs, outputs, run = opened
+    # an axis is a number where it is fixed
+    n, h, w, c = inputs["lr"] if list(inputs) == ["lr"] and len(inputs["lr"]) == 4 else (0, 0, 0, 0)
+    if c != channels or any(isinstance(axis, int) for axis in (n, h, w)) or "sr" not in outputs:
+        expected = f"one input lr (N, H, W, {channels}) with N, H and W dynamic, and an output sr"
+        raise ValueError(f"the model {path} has inputs {inputs} and outputs {outputs}; expected {expected}")
+    return run
+
+
+def _onnxruntime(path):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    inputs = {end.name: list(end.shape) for end in session.get_inputs()}
+    outputs = [end.name for end in session.get_outputs()]
+    return inputs, outputs, lambda lr: session.run(["sr"], {"lr": lr})[0]
+
+
+def _openvino(path, engine):
+    import openvino
+
+    model = openvino.Core().read_model(str(path))
+    precision = {"INFERENCE_PRECISION_HINT": "bf16" if engine.endswith("bf16") else "f32"}
+    compiled = openvino.compile_model(model, "CPU", precision)
+
+    def axes(end):
+        return [axis.to_string() if axis.is_dynamic else axis.get_length() for axis in end.partial_shape]
+
+    inputs = {end.any_name: axes(end) for end in model.inputs}
+    outputs = [name for end in model.outputs for name in end.names]
+    return inputs, outputs, lambda lr: compiled({"lr": lr})["sr"]
