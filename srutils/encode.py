@@ -61,7 +61,7 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
     Raises
     ------
     ValueError
-        As `check_target`; or the pixels are of another type or shape, or not finite.
+        As `check_target`; or the pixels are of another type or shape.
     FileNotFoundError
         The folder does not exist.
     """
@@ -71,8 +71,6 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
         expected = "uint8, uint16 or float32, (H, W, 1) or (H, W, 3)"
         raise ValueError(f"{problem} expected {expected}, got {pixels.dtype} {pixels.shape}")
     check_target(path, 8 * pixels.dtype.itemsize, pixels.shape[:2], picture.alpha is not None)
-    if pixels.dtype.kind == "f" and suffix != ".npy" and not np.isfinite(pixels).all():
-        raise ValueError(f"{problem} the image holds NaN or infinite values")
     with aside(path) as temporary, open(temporary, "wb") as file:
         _encode(file, picture, suffix)
 
