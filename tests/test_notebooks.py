@@ -1,4 +1,4 @@
-"""Every lesson keeps the rules of tools/policy.py, agrees with its script, and feeds the README."""
+"""Lessons and solutions keep the rules of tools/policy.py, agree with their scripts, and feed the README."""
 
 import re
 
@@ -7,30 +7,34 @@ import pytest
 
 from tools import policy, readme
 from tools.notebooks import script_text
-from tools.project import NOTEBOOKS, ROOT, lessons, repository, script_of
+from tools.project import NOTEBOOKS, ROOT, lessons, name_of, repository, script_of
 from tools.setup_cell import BLOCK, badges
 
-LESSONS = lessons()
+LESSONS, SOLUTIONS = lessons(), lessons(NOTEBOOKS / "solutions")
 REPOSITORY = repository()
 README = ROOT / "README.md"
-EVERY_LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+EVERY_NOTEBOOK = pytest.mark.parametrize(
+    "path", LESSONS + SOLUTIONS, ids=lambda path: name_of(path).removesuffix(".ipynb")
+)
 
 
 def test_there_are_lessons_and_each_has_two_files():
     scripts = sorted(path.stem for path in (NOTEBOOKS / "scripts").glob("*.py"))
     assert [path.stem for path in LESSONS] == scripts
+    assert [path.name for path in SOLUTIONS] == [path.name for path in LESSONS], "each has its solutions"
     assert [path.stem[:2] for path in LESSONS] == [f"{i:02d}" for i in range(1, len(LESSONS) + 1)]
     assert len(LESSONS) >= 2, "lessons 01 and 02 must exist"
-    assert sorted(NOTEBOOKS.glob("*.ipynb")) == LESSONS
+    everything = {p for p in NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts}
+    assert everything == {*LESSONS, *SOLUTIONS}
 
 
-@EVERY_LESSON
-def test_lesson_keeps_the_rules(path):
+@EVERY_NOTEBOOK
+def test_notebook_keeps_the_rules(path):
     complaints = policy.complaints_about_lesson(path, REPOSITORY)
     assert not complaints, "\n".join(complaints)
 
 
-@EVERY_LESSON
+@EVERY_NOTEBOOK
 def test_script_is_written_the_one_way(path):
     """The script is what `make notebooks` would write, so that it never changes a file that nobody edited."""
     nb = nbformat.read(path, as_version=4)

@@ -16,7 +16,28 @@ from tools.setup_cell import BEGIN, END, TAGS, badges, setup_cell
 REPO = "someone/fork"
 NAME = "01_sample.ipynb"
 PROSE = "This paragraph says at some length why the next step is taken and what the reader should look at. "
-EXERCISE = "<details><summary>Hint</summary>Try it.</details>\n"
+HINT = "<details><summary>Hint</summary>Try it.</details>\n"
+
+
+def check_cells(answer):
+    """Return the cells of three exercises, each with a hint and a check that stores this answer."""
+    cells = []
+    for k in (1, 2, 3):
+        output = new_output("stream", name="stdout", text=f"Exercise 1.{k}: {answer}\n")
+        cells += [
+            new_markdown_cell(("## Exercises\n\n" if k == 1 else "") + f"**{k}.** Do it.\n\n{HINT}"),
+            new_code_cell(
+                f"exercises.check(1, {k}, mine)", outputs=[output], metadata={"tags": ["exercise"]}
+            ),
+        ]
+    return cells
+
+
+def numbered(cells):
+    """Return the notebook of these cells, run from top to bottom."""
+    for number, cell in enumerate([c for c in cells if c.cell_type == "code"], start=1):
+        cell.execution_count = number
+    return new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC, "language_info": LANGUAGE})
 
 
 def sample():
@@ -32,27 +53,39 @@ def sample():
         new_code_cell("draw(a)", outputs=[picture], metadata={"tags": ["nbval-ignore-output"]}),
         new_markdown_cell("What the figure shows: " + PROSE),
         new_code_cell("assert a == 2"),
-        *[new_markdown_cell(PROSE) for _ in range(20)],
+        *[new_markdown_cell(PROSE) for _ in range(21)],
         new_markdown_cell("## Recap\n\n" + PROSE),
-        new_markdown_cell("## Exercises\n\n" + 3 * EXERCISE),
+        *check_cells("No answer yet. Replace the dots."),
         new_markdown_cell("## References\n\n- A paper, https://doi.org/10.1000/1"),
         new_markdown_cell("**Next lesson**: the second."),
     ]
-    for number, cell in enumerate([c for c in cells if c.cell_type == "code"], start=1):
-        cell.execution_count = number
-    return new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC, "language_info": LANGUAGE})
+    return numbered(cells)
 
 
-def complaints(nb):
-    return policy.check_notebook(nb, NAME, REPO)
+def solution():
+    """Return a solution that keeps every rule."""
+    cells = sample().cells
+    cells[1].source = badges(REPO, "solutions/" + NAME)
+    return numbered([*cells[:2], *cells[3:7], *check_cells("Right. So it is.")])
 
 
-def test_the_sample_keeps_every_rule():
+def complaints(nb, name=NAME):
+    return policy.check_notebook(nb, name, REPO)
+
+
+def test_the_samples_keep_every_rule():
     assert complaints(sample()) == []
+    assert complaints(solution(), "solutions/" + NAME) == []
 
 
 def code(nb, number):
     return policy.code_cells(nb)[number - 1]
+
+
+def exercise(nb, index):
+    """Return a cell of the exercises: 0, 2, 4 are their texts, 1, 3, 5 their checks."""
+    start = next(i for i, cell in enumerate(nb.cells) if "## Exercises" in cell.source)
+    return nb.cells[start + index]
 
 
 def drop(nb, start):
@@ -99,8 +132,11 @@ BREACHES = {
         lambda nb: code(nb, 2).outputs[0].update(text="read /home/ada/data.npy"),
         "names a folder of one machine: /home/ada",
     ),
-    "too few cells": (lambda nb: nb.update(cells=nb.cells[:10]), "there are 10 cells"),
-    "too many cells": (lambda nb: nb.cells.extend([new_markdown_cell("x")] * 40), "not 30 to 60"),
+    "too few cells": (lambda nb: nb.cells.pop(9), "there are 29 cells before the exercises"),
+    "too many cells": (
+        lambda nb: nb.update(cells=nb.cells[:9] + [new_markdown_cell("x")] * 40 + nb.cells[9:]),
+        "not 30 to 60",
+    ),
     "long cell": (lambda nb: code(nb, 4).update(source="assert a == 2\n" * 41), "has 41 lines"),
     "too little prose": (
         lambda nb: code(nb, 4).update(source="assert a == 2\n" + "a " * 900),
@@ -113,9 +149,32 @@ BREACHES = {
     "no promise": (lambda nb: nb.cells[2].update(source="You will do this and need that."), "you will learn"),
     "no recap": (lambda nb: drop(nb, "## Recap"), "no section 'Recap'"),
     "no exercises": (lambda nb: drop(nb, "## Exercises"), "no section 'Exercises'"),
-    "two exercises": (
-        lambda nb: nb.cells[-3].update(source="## Exercises\n" + 2 * EXERCISE),
-        "three exercises",
+    "exercises inside a cell": (
+        lambda nb: exercise(nb, 0).update(source="Enough.\n\n" + exercise(nb, 0).source),
+        "no cell begins with the heading",
+    ),
+    "two exercises": (lambda nb: nb.cells.remove(exercise(nb, 5)), "2 cells tagged exercise"),
+    "a hint missing": (lambda nb: exercise(nb, 2).update(source="Do it."), "got [1, 0, 1]"),
+    "a hint too many": (lambda nb: exercise(nb, 4).update(source=2 * HINT), "got [1, 1, 2]"),
+    "check of another exercise": (
+        lambda nb: exercise(nb, 3).update(source="exercises.check(1, 3, mine)"),
+        "does not call exercises.check(1, 2, ...)",
+    ),
+    "exercise of another lesson": (
+        lambda nb: exercise(nb, 1).update(source="exercises.check(2, 1, mine)"),
+        "does not call exercises.check(1, 1, ...)",
+    ),
+    "an answer left behind": (
+        lambda nb: exercise(nb, 1).outputs[0].update(text="Exercise 1.1: Right. So it is.\n"),
+        "the check of exercise 1 must store",
+    ),
+    "an ignored check": (
+        lambda nb: exercise(nb, 5).metadata.update(tags=["exercise", "nbval-ignore-output"]),
+        "the check of exercise 3 must store",
+    ),
+    "only the exercises checked": (
+        lambda nb: [c.metadata.update(tags=["nbval-ignore-output"]) for c in policy.code_cells(nb)[:4]],
+        "no cell is checked",
     ),
     "no references": (lambda nb: drop(nb, "## References"), "no section 'References'"),
     "no DOI": (lambda nb: nb.cells[-2].update(source="## References\n\nA paper."), "no DOI"),
@@ -128,6 +187,30 @@ BREACHES = {
     "set-up not first": (lambda nb: nb.cells.insert(2, new_code_cell("1")), "is not the set-up cell"),
     "two set-ups": (lambda nb: nb.cells.append(copy.deepcopy(code(nb, 1))), "more than one set-up cell"),
 }
+
+
+SOLUTION_BREACHES = {
+    "not solved": (
+        lambda nb: nb.cells[-1].outputs[0].update(text="Exercise 1.3: Nearly. Look again.\n"),
+        "the check of exercise 3 must store",
+    ),
+    "not all solved": (lambda nb: nb.cells.pop(), "2 cells tagged exercise"),
+    "badges of the lesson": (lambda nb: nb.cells[1].update(source=badges(REPO, NAME)), "is not the badges"),
+    "figure without text": (lambda nb: drop(nb, "What the figure"), "follows the figure"),
+    "ends in an ignored cell": (
+        lambda nb: nb.cells.append(new_code_cell("1", metadata={"tags": ["nbval-ignore-output"]})),
+        "no assertion follows",
+    ),
+}
+
+
+@pytest.mark.parametrize("breach", SOLUTION_BREACHES, ids=lambda name: name.replace(" ", "-"))
+def test_each_rule_for_solutions_can_be_broken(breach):
+    nb = solution()
+    change, words = SOLUTION_BREACHES[breach]
+    change(nb)
+    found = complaints(nb, "solutions/" + NAME)
+    assert any(words in complaint for complaint in found), found
 
 
 @pytest.mark.parametrize("breach", BREACHES, ids=lambda name: name.replace(" ", "-"))
@@ -191,6 +274,32 @@ def test_a_placeholder_becomes_the_set_up_cell(lesson):
     assert [c.source for c in code_cells] == [setup_cell(REPO), "a = 1\nprint(a)", "a + 1"]
 
 
+def test_solutions_are_notebooks_too(lesson):
+    solution = lesson.parent / "solutions" / lesson.name
+    script = project.script_of(solution)
+    assert script.relative_to(lesson.parent).as_posix() == f"scripts/solutions/{lesson.stem}.py"
+    script.parent.mkdir()
+    script.write_text("# %% [markdown]\n# # Solutions\n\n# %%\na = 2\n")
+    notebooks.sync_lesson(solution, REPO)
+    cells = nbformat.read(solution, as_version=4).cells
+    assert cells[1].source == badges(REPO, f"solutions/{NAME}") and NAME in cells[1].source
+    assert cells[2].source == setup_cell(REPO)
+    assert notebooks.everything(lesson.parent) == [lesson, solution]
+    for names, wanted in {
+        (): [lesson, solution],
+        ("01",): [lesson, solution],
+        ("01", "01_sample"): [lesson, solution],
+        ("solutions/01",): [solution],
+        (str(solution),): [solution],
+        (str(script),): [solution],
+        ("notebooks/01",): [lesson],
+        (str(project.script_of(lesson)),): [lesson],
+    }.items():
+        assert notebooks.chosen(list(names), lesson.parent) == wanted, names
+    with pytest.raises(FileNotFoundError, match="no lesson begins with 02"):
+        notebooks.chosen(["02"], lesson.parent)
+
+
 def pair_complaints(path):
     script = notebooks.read_script(project.script_of(path))
     return policy.check_pair(nbformat.read(path, as_version=4), script)
@@ -245,13 +354,19 @@ def test_sync_from_a_notebook(lesson):
 
 def test_links_are_written_everywhere(lesson, tmp_path):
     notebooks.sync_lesson(lesson, "super/course")
+    solution = lesson.parent / "solutions" / NAME
+    project.script_of(solution).parent.mkdir()
+    project.script_of(solution).write_text(project.script_of(lesson).read_text())
+    notebooks.sync_lesson(solution, "super/course")
     (tmp_path / "pyproject.toml").write_text(
         '[project.urls]\nRepository = "https://github.com/super/course"\n'
     )
-    (tmp_path / "README.md").write_text(f"{BEGIN}{END}\n" + badges("super/course"))
+    hosts = badges("super/course") + badges("super/course", NAME)
+    (tmp_path / "README.md").write_text(f"{BEGIN}{END}\n{hosts}")
     notebooks.set_links("you/fork", tmp_path)
     assert project.repository(tmp_path) == "you/fork"
-    for path in (tmp_path / "README.md", lesson, project.script_of(lesson)):
+    pairs = [(path, project.script_of(path)) for path in (lesson, solution)]
+    for path in (tmp_path / "README.md", *pairs[0], *pairs[1]):
         assert "you/fork" in path.read_text() and "super/course" not in path.read_text()
     with pytest.raises(ValueError, match="owner/name"):
         notebooks.set_links("https://github.com/you/fork", tmp_path)
@@ -263,6 +378,8 @@ def test_missing_files_are_named(tmp_path):
         "09_absent.ipynb: 09_absent.ipynb is missing",
         "09_absent.ipynb: 09_absent.py is missing",
     ]
+    found = policy.complaints_about_lesson(tmp_path / "solutions" / "09_absent.ipynb", REPO)
+    assert found[0] == "solutions/09_absent.ipynb: 09_absent.ipynb is missing"
 
 
 def small(*sources):
@@ -329,12 +446,15 @@ def test_a_second_run_does_nothing_until_something_changes(little_course, monkey
     assert runs(force=True) == 2
     (little_course / "srutils" / "x.py").write_text("2\n")
     assert runs() == 3
-    (little_course / "data" / "models" / "m.onnx").write_bytes(b"1")
+    (little_course / "srutils" / "exercises").mkdir()
+    (little_course / "srutils" / "exercises" / "lesson_01.py").write_text("1\n")
     assert runs() == 4
-    monkeypatch.setenv("SR_DATA", str(little_course))
+    (little_course / "data" / "models" / "m.onnx").write_bytes(b"1")
     assert runs() == 5
+    monkeypatch.setenv("SR_DATA", str(little_course))
+    assert runs() == 6
     (out / "01_a.json").write_text("broken")
-    assert runs() == 6 and runs() == 6
+    assert runs() == 7 and runs() == 7
 
 
 def test_a_failed_run_is_not_remembered(little_course):

@@ -25,7 +25,7 @@ def fingerprint(nb, root: Path = ROOT) -> str:
     parts = [platform.python_version(), sys.platform, os.environ.get("SR_DATA", "")]
     parts += [f"{cell.cell_type}\0{cell.source}" for cell in nb.cells]
     digest = hashlib.sha256("\0\0".join(parts).encode())
-    files = [root / "constraints.txt", *sorted((root / "srutils").glob("*.py"))]
+    files = [root / "constraints.txt", *sorted((root / "srutils").rglob("*.py"))]
     files += sorted(p for p in (root / "data" / "models").glob("**/*") if p.is_file())
     for path in files:
         if path.is_file():

@@ -1,6 +1,8 @@
 """Keep lessons and their scripts together: ``python -m tools.notebooks sync | execute | check | links``.
 
-The script ``notebooks/scripts/NN_name.py`` (py:percent) is the source of ``notebooks/NN_name.ipynb``.
+The script ``notebooks/scripts/NN_name.py`` (py:percent) is the source of ``notebooks/NN_name.ipynb``, and
+``notebooks/scripts/solutions/NN_name.py`` that of ``notebooks/solutions/NN_name.ipynb``. ``02`` means a
+lesson and its solutions, ``solutions/02`` the solutions alone, ``notebooks/02`` the lesson alone.
 
 sync      write each notebook from its script; outputs stay where a cell's source is unchanged
           (``--from-notebooks`` goes the other way, for an edit made in a notebook alone)
@@ -17,7 +19,16 @@ import sys
 from pathlib import Path
 
 from tools.execute import CellFailed, clean, execute, notebook_text, write_notebook
-from tools.project import NOTEBOOKS, ROOT, check_repository, lessons, repository, script_of, write_aside
+from tools.project import (
+    NOTEBOOKS,
+    ROOT,
+    check_repository,
+    lessons,
+    name_of,
+    repository,
+    script_of,
+    write_aside,
+)
 from tools.setup_cell import BEGIN, FIRST_LINE, TAGS, badges, replace_badges, setup_cell
 
 
@@ -42,7 +53,7 @@ def script_text(nb) -> str:
 
 
 def generate(nb, name: str, repo: str) -> None:
-    """Put the generated cells of a lesson in place: badges second, the set-up cell before all other code."""
+    """Put a notebook's generated cells in place: badges second, the set-up cell before all other code."""
     from nbformat.v4 import new_code_cell, new_markdown_cell
 
     if not nb.cells:
@@ -96,7 +107,7 @@ def sync_lesson(notebook: Path, repo: str, from_notebook: bool = False) -> list[
     if from_notebook and old is None:
         raise FileNotFoundError(f"there is no notebook {notebook.name} to read")
     nb = read_script(script) if not from_notebook else read_notebook(notebook)
-    generate(nb, notebook.name, repo)
+    generate(nb, name_of(notebook), repo)
     keep_outputs(nb, old)
     clean(nb)
     changed = []
@@ -129,9 +140,9 @@ def execute_lessons(paths: list[Path], force: bool) -> int:
         return 0
     with tqdm(total=sum(len(nb.cells) for _, nb in waiting), unit="cell") as bar:
         for path, nb in waiting:
-            bar.set_description(path.stem)
+            bar.set_description(name_of(path).removesuffix(".ipynb"))
             try:
-                execute(nb, path.parent, path.name, on_cell=bar.update)
+                execute(nb, path.parent, name_of(path), on_cell=bar.update)
             except CellFailed as error:
                 bar.close()
                 print(error, file=sys.stderr)
@@ -149,27 +160,38 @@ def set_links(repo: str, root: Path = ROOT) -> list[Path]:
         if not path.is_file():
             continue
         text = path.read_text(encoding="utf-8")
-        new = text.replace(f"github.com/{old}", f"github.com/{repo}").replace(f"gh/{old}/", f"gh/{repo}/")
+        new = text
+        for before in ("github.com/", "/github/", "/gh/"):
+            new = new.replace(f"{before}{old}", f"{before}{repo}")
         if new != text:
             write_aside(path, new)
             changed.append(path)
-    for script in sorted((root / "notebooks" / "scripts").glob("[0-9][0-9]_*.py")):
-        changed += sync_lesson(root / "notebooks" / f"{script.stem}.ipynb", repo)
+    for notebook in everything(root / "notebooks"):
+        if script_of(notebook).is_file():
+            changed += sync_lesson(notebook, repo)
     return changed
 
 
+def everything(folder: Path = NOTEBOOKS) -> list[Path]:
+    """Return the notebooks of all lessons, then of all solutions, that exist or have a script."""
+    found = []
+    for place in (folder, folder / "solutions"):
+        scripts = script_of(place / "x.ipynb").parent.glob("[0-9][0-9]_*.py")
+        found += sorted({*lessons(place), *(place / f"{script.stem}.ipynb" for script in scripts)})
+    return found
+
+
 def chosen(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
-    """Return the lessons whose names begin with one of `names` (all without any)."""
-    everything = sorted({*lessons(folder), *(folder / f"{p.stem}.ipynb" for p in scripts(folder))})
-    picked = [p for p in everything if not names or any(p.stem.startswith(Path(n).stem) for n in names)]
+    """Return the lessons and solutions whose names begin with one of `names` (all without any)."""
+
+    def is_meant(path: Path, name: Path) -> bool:
+        folders = ("", path.parent.name, script_of(path).parent.name)
+        return path.stem.startswith(name.stem) and name.parent.name in folders
+
+    picked = [p for p in everything(folder) if not names or any(is_meant(p, Path(n)) for n in names)]
     if names and not picked:
         raise FileNotFoundError(f"no lesson begins with {', '.join(names)}")
     return picked
-
-
-def scripts(folder: Path = NOTEBOOKS) -> list[Path]:
-    """Return the scripts of the lessons."""
-    return sorted((folder / "scripts").glob("[0-9][0-9]_*.py"))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -189,7 +211,7 @@ def run(arguments: argparse.Namespace) -> int:
     complaints = [
         c for path in chosen(arguments.lessons) for c in complaints_about_lesson(path, repository())
     ]
-    print("\n".join(complaints) if complaints else "the lessons keep all rules")
+    print("\n".join(complaints) if complaints else "the lessons and solutions keep all rules")
     return int(bool(complaints))
 
 
@@ -198,7 +220,7 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("sync", "execute", "check"):
         command = commands.add_parser(name)
-        command.add_argument("lessons", nargs="*", help="for instance 02; all lessons without any")
+        command.add_argument("lessons", nargs="*", help="for instance 02; all without any")
         if name == "sync":
             command.add_argument("--from-notebooks", action="store_true", help="write scripts from notebooks")
         if name == "execute":

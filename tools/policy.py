@@ -7,15 +7,16 @@ unrun or ignored. A check takes a notebook (nbformat) and returns sentences, one
 from __future__ import annotations
 
 import ast
-import builtins
 import re
 from pathlib import Path
 
-from tools.project import script_of
+from tools.policy_files import check_links, check_pair, check_script
+from tools.project import is_solution, name_of, script_of
 from tools.setup_cell import BEGIN, BLOCK, FIRST_LINE, TAGS, badges, setup_cell
 
 IGNORE = "nbval-ignore-output"
-KNOWN_TAGS = {IGNORE, "set-up", "readme-table"}
+EXERCISE = "exercise"
+KNOWN_TAGS = {IGNORE, EXERCISE, "set-up", "readme-table"}
 MAX_IGNORED = 0.5
 MAX_LINES = 40
 CELLS = (30, 60)
@@ -29,6 +30,7 @@ COMMENT_MARKERS = (
 HOME_PATH = re.compile(r"(?<![\w./])/(?:home|Users|root|work|tmp|content)/[\w.-]+|[A-Z]:\\+Users")
 PROMISES = ("you will do", "you will learn", "you will need")
 SECTIONS = ("Recap", "Exercises", "References")
+OPEN, RIGHT = "No answer yet.", "Right."  # how a check cell's output begins in a lesson, in a solution
 
 
 def tags(cell) -> set[str]:
@@ -79,9 +81,13 @@ def check_executed(nb) -> list[str]:
 
 
 def check_compared(nb) -> list[str]:
-    """At most half of the cells are ignored, none is skipped, an assertion follows the last ignored one."""
-    code, found = code_cells(nb), []
-    for cell in code:
+    """At most half of the cells are ignored, none is skipped, an assertion follows the last ignored one.
+
+    A check of an exercise counts as an assertion where it stores that the answer is right; where it waits for
+    the reader's answer it does not count at all.
+    """
+    found, code = [], [c for c in code_cells(nb) if EXERCISE not in tags(c) or verdict(c) == RIGHT]
+    for cell in code_cells(nb):
         unknown = {t for t in tags(cell) - KNOWN_TAGS if not t.startswith("table-")}
         if unknown:
             found.append(f"cell {title(cell)} has tags that are not allowed: {', '.join(sorted(unknown))}")
@@ -93,7 +99,7 @@ def check_compared(nb) -> list[str]:
     if not any(IGNORE not in tags(cell) and (cell.outputs or asserts(cell.source)) for cell in code):
         found.append("no cell is checked: none has output to compare or an assertion")
     rest = code[max(ignored, default=-1) + 1 :]
-    if ignored and not any(asserts(cell.source) for cell in rest):
+    if ignored and not any(asserts(cell.source) or EXERCISE in tags(cell) for cell in rest):
         found.append(f"no assertion follows the last ignored cell, {title(code[ignored[-1]])}")
     return found
 
@@ -133,20 +139,23 @@ def words(text: str) -> int:
 
 
 def check_size(nb) -> list[str]:
-    """The notebook has 30 to 60 cells, no long code cell, and at least as many words of prose as of code."""
+    """Up to its exercises a lesson has 30 to 60 cells, and it has as many words of prose as of code."""
     found = []
-    if not CELLS[0] <= len(nb.cells) <= CELLS[1]:
-        found.append(f"there are {len(nb.cells)} cells, not {CELLS[0]} to {CELLS[1]}")
-    for cell in code_cells(nb):
-        lines = len(cell.source.splitlines())
-        if lines > MAX_LINES:
-            found.append(f"code cell {title(cell)} has {lines} lines, more than {MAX_LINES}")
+    count = len(nb.cells) - len(exercise_part(nb))
+    if not CELLS[0] <= count <= CELLS[1]:
+        found.append(f"there are {count} cells before the exercises, not {CELLS[0]} to {CELLS[1]}")
     prose = sum(words(BLOCK.sub("", cell.source)) for cell in markdown_cells(nb))
     lines = [x for c in code_cells(nb) if "set-up" not in tags(c) for x in c.source.splitlines()]
     code = sum(words(line) for line in lines if not line.lstrip().startswith("#"))
     if prose < code:
         found.append(f"there are {prose} words of prose and {code} of code: prose must be at least as long")
     return found
+
+
+def check_lines(nb) -> list[str]:
+    """No code cell is long."""
+    lines = [(cell, len(cell.source.splitlines())) for cell in code_cells(nb)]
+    return [f"code cell {title(c)} has {n} lines, more than {MAX_LINES}" for c, n in lines if n > MAX_LINES]
 
 
 def check_figures(nb) -> list[str]:
@@ -174,8 +183,49 @@ def section(text: str, name: str) -> str | None:
     return rest[: following.start()] if following else rest
 
 
+def verdict(cell) -> str | None:
+    """Return the first sentence of what the check of an exercise stores: `OPEN`, `RIGHT` or another."""
+    found = re.search(r"^Exercise \d+\.\d+: ([^.]*\.)", "".join(output_texts(cell)), re.MULTILINE)
+    return found and found.group(1)
+
+
+def exercise_part(nb) -> list:
+    """Return a lesson's cells from the one that begins with the heading Exercises on."""
+    heading = re.compile(r"## +(?:\d+[.)]? +)?Exercises\b")
+    starts = [i for i, c in enumerate(nb.cells) if c.cell_type == "markdown" and heading.match(c.source)]
+    return nb.cells[starts[-1] :] if starts else []
+
+
+def check_checks(nb, number: int, wanted: str) -> list[str]:
+    """Three cells tagged ``exercise`` check exercises 1 to 3 of a lesson, and store what is `wanted`."""
+    checks = [cell for cell in code_cells(nb) if EXERCISE in tags(cell)]
+    found = [] if len(checks) == 3 else [f"there are {len(checks)} cells tagged exercise, not three"]
+    for k, cell in enumerate(checks, start=1):
+        if not re.search(rf"\bexercises\.check\(\s*{number},\s*{k}\b", cell.source):
+            found.append(f"cell {title(cell)} does not call exercises.check({number}, {k}, ...)")
+        if IGNORE in tags(cell) or verdict(cell) != wanted:
+            found.append(f"the check of exercise {k} must store, for nbval to compare, {wanted!r}")
+    return found
+
+
+def check_exercises(nb, number: int) -> list[str]:
+    """A lesson ends in three exercises: text with one folded hint, then a cell that checks the answer."""
+    part, hints, found = exercise_part(nb), [], []
+    if not part:
+        return ["no cell begins with the heading '## Exercises'"]
+    text = ""
+    for cell in part:
+        text += cell.source if cell.cell_type == "markdown" else ""
+        if EXERCISE in tags(cell):
+            hints.append(text.count("<details"))
+            text = ""
+    if hints != [1, 1, 1]:
+        found.append(f"there must be three exercises, each with one folded hint above its check, got {hints}")
+    return found + check_checks(nb, number, OPEN)
+
+
 def check_bones(nb) -> list[str]:
-    """Title, question, what the reader will do, learn and need, recap, three exercises, references, next."""
+    """Title, question, what the reader will do, learn and need, recap, exercises, references, next."""
     found, text = [], "\n\n".join(cell.source for cell in markdown_cells(nb))
     first = nb.cells[0] if nb.cells else None
     if first is None or first.cell_type != "markdown" or not first.source.startswith("# "):
@@ -186,9 +236,6 @@ def check_bones(nb) -> list[str]:
     found += [f"no text says what {promise!r}" for promise in PROMISES if promise not in plain]
     parts = {name: section(text, name) for name in SECTIONS}
     found += [f"there is no section {name!r}" for name, part in parts.items() if part is None]
-    exercises = parts["Exercises"]
-    if exercises is not None and exercises.count("<details") != 3:
-        found.append(f"there must be three exercises with folded hints, got {exercises.count('<details')}")
     references = parts["References"]
     if references is not None and "doi.org/" not in references:
         found.append("the references give no DOI (https://doi.org/...)")
@@ -214,72 +261,32 @@ def check_generated(nb, name: str, repository: str) -> list[str]:
     return found
 
 
-def check_script(source: str) -> list[str]:
-    """A lesson's script compiles, runs outside IPython (no magics) and imports `display` if it uses it."""
-    magic = re.search(r"^# +[%!]\w+|^[%!]\w+", source, re.MULTILINE)
-    found = [f"the script holds a magic command: {magic.group()!r}"] if magic else []
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        return [*found, f"the script is not valid Python: {error.msg}, line {error.lineno}"]
-    nodes = list(ast.walk(tree))
-    imported = {
-        a.asname or a.name for n in nodes if isinstance(n, ast.ImportFrom | ast.Import) for a in n.names
-    }
-    used = {n.id for n in nodes if isinstance(n, ast.Name)}
-    for name in ("display", "get_ipython"):
-        if name in used and name not in imported and not hasattr(builtins, name):
-            found.append(f"the script uses {name} without importing it from IPython")
-    return found
-
-
-def check_pair(notebook, script) -> list[str]:
-    """A notebook and its script have the same cells with the same tags, whatever the files' dates."""
-    from jupytext.compare import NotebookDifference, compare_cells
-
-    try:
-        compare_cells(notebook.cells, script.cells, compare_outputs=False, compare_ids=False)
-    except NotebookDifference as error:
-        return [f"the script and the notebook differ: {' '.join(str(error).split())[:300]}"]
-    return []
-
-
-LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src)=[\"']([^\"']+)[\"']")
-
-
-def check_links(text: str, folder: Path) -> list[str]:
-    """Links to files lead somewhere; links to the web are not followed, data and anchors are left alone."""
-    found = []
-    for match in LINK.finditer(text):
-        target = (match.group(1) or match.group(2)).split("#")[0]
-        if not target or re.match(r"[a-z][a-z+.-]*:", target):
-            continue
-        if not (folder / target).exists():
-            found.append(f"a link leads nowhere: {target}")
-    return found
-
-
 def check_notebook(nb, name: str, repository: str) -> list[str]:
-    """Return what is wrong with a lesson's notebook in itself."""
-    found = check_executed(nb) + check_compared(nb) + check_clean(nb) + check_size(nb)
-    return found + check_figures(nb) + check_bones(nb) + check_generated(nb, name, repository)
+    """Return what is wrong with a notebook in itself; `name` as in `tools.project.name_of`."""
+    found = check_executed(nb) + check_compared(nb) + check_clean(nb) + check_lines(nb) + check_figures(nb)
+    found += check_generated(nb, name, repository)
+    number = int(Path(name).name[:2])
+    if is_solution(Path(name)):
+        return found + check_checks(nb, number, RIGHT)
+    return found + check_size(nb) + check_bones(nb) + check_exercises(nb, number)
 
 
 def complaints_about_lesson(path: Path, repository: str) -> list[str]:
-    """Return all that is wrong with a lesson: its notebook, its script, the pair, its links, its size."""
+    """Return all that is wrong with a lesson or its solutions: notebook, script, the pair, links, size."""
     import nbformat
 
     from tools.notebooks import read_script
 
     script = script_of(path)
-    missing = [f"{path.name}: {p.name} is missing" for p in (path, script) if not p.is_file()]
+    name = name_of(path)
+    missing = [f"{name}: {p.name} is missing" for p in (path, script) if not p.is_file()]
     if missing:
         return missing
     nb = nbformat.read(path, as_version=4)
-    found = check_notebook(nb, path.name, repository)
+    found = check_notebook(nb, name, repository)
     found += check_script(script.read_text(encoding="utf-8"))
     found += check_pair(nb, read_script(script))
     found += check_links("\n\n".join(c.source for c in markdown_cells(nb)), path.parent)
     if path.stat().st_size > MAX_BYTES:
         found.append(f"the file has {path.stat().st_size:,} bytes, more than {MAX_BYTES:,}")
-    return [f"{path.name}: {complaint}" for complaint in found]
+    return [f"{name}: {complaint}" for complaint in found]

@@ -37,10 +37,22 @@ def check_repository(name: str) -> str:
 
 
 def lessons(folder: Path = NOTEBOOKS) -> list[Path]:
-    """Return the notebooks ``NN_name.ipynb`` in the order of the course."""
+    """Return the notebooks ``NN_name.ipynb`` of a folder in the order of the course."""
     return sorted(p for p in Path(folder).glob("[0-9][0-9]_*.ipynb"))
 
 
+def is_solution(notebook: Path) -> bool:
+    """Say whether a notebook solves a lesson's exercises: then it is in a folder ``solutions``."""
+    return notebook.parent.name == "solutions"
+
+
 def script_of(notebook: Path) -> Path:
-    """Return the paired script: notebooks/NN_name.ipynb -> notebooks/scripts/NN_name.py."""
+    """Return the paired script: notebooks/NN_name.ipynb -> notebooks/scripts/NN_name.py, solutions below."""
+    if is_solution(notebook):
+        return notebook.parents[1] / "scripts" / "solutions" / f"{notebook.stem}.py"
     return notebook.parent / "scripts" / f"{notebook.stem}.py"
+
+
+def name_of(notebook: Path) -> str:
+    """Return a notebook's path below the folder of the lessons: NN_name.ipynb, solutions/NN_name.ipynb."""
+    return f"solutions/{notebook.name}" if is_solution(notebook) else notebook.name

@@ -8,6 +8,7 @@ in ``notebooks/solutions``.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -79,6 +80,48 @@ def called(function: Callable, *arguments, **named):
     if is_open(value):
         raise Unanswered
     return value
+
+
+def array(value):
+    """An answer that has to be numbers (or True and False) as an ndarray; Mistaken says what came instead."""
+    import numpy as np
+
+    try:
+        found = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise Mistaken(f"An array of numbers is expected; this cannot become one: {error}") from None
+    if found.dtype.kind not in "biufc":
+        raise Mistaken(f"Numbers are expected; this is of type {type(value).__name__}.")
+    return found
+
+
+def number(value) -> float:
+    """An answer that has to be one finite number; Mistaken says what came instead."""
+    found = array(value)
+    if found.size != 1 or found.dtype.kind == "c":
+        raise Mistaken(f"One real number is expected; this has the shape {found.shape}, {found.dtype}.")
+    if not math.isfinite(found.item()):
+        raise Mistaken(f"A finite number is expected, not {found.item()}.")
+    return float(found.item())
+
+
+def recognised(answer, slips: dict, rtol: float = 1e-3, atol: float = 1e-9) -> Verdict | None:
+    """The verdict `nearly` of the first slip that explains an answer, or None.
+
+    Parameters
+    ----------
+    answer : array_like
+    slips : dict of str to array_like
+        Reason -> the answer that the slip leads to.
+    rtol, atol : float
+        As in `numpy.allclose`; the shapes must agree, too.
+    """
+    import numpy as np
+
+    for reason, value in slips.items():
+        if np.shape(value) == np.shape(answer) and np.allclose(answer, value, rtol, atol):
+            return nearly(reason)
+    return None
 
 
 def judge(lesson: int, number: int, *answers) -> Verdict:
