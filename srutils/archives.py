@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 
 from .rar import extract as extract_rar
 from .rar import is_rar
+from .transfer import require_space
 
 MAX_MEMBERS = 200_000  # files in one archive; the largest dataset of the course holds 30,000
 
@@ -33,12 +34,18 @@ class _Member(NamedTuple):
 
 
 def unpack(
-    archive: str | os.PathLike, dest: str | os.PathLike, *, max_bytes: int | None = None, hoist: bool = False
+    archive: str | os.PathLike,
+    dest: str | os.PathLike,
+    *,
+    max_bytes: int | None = None,
+    hoist: bool = False,
+    check: Callable[[Path], str | None] | None = None,
+    progress: bool = False,
 ) -> Path:
     """Unpack a zip, tar or RAR archive into a new folder, which appears only when everything is in it.
 
     An archive with an absolute name, "..", a link, a device or an encrypted member is refused as a whole
-    before anything is written.
+    before anything is written. What macOS adds to an archive (``__MACOSX``, ``.DS_Store``) is left out.
 
     Parameters
     ----------
@@ -51,6 +58,11 @@ def unpack(
         arrays shrink by less than ten; a zip bomb by a thousand).
     hoist : bool
         If everything lies in one folder inside the archive, make that folder's content `dest`.
+    check : callable, optional
+        ``check(folder)`` looks at what was unpacked before it gets its name: None if all is well, else a
+        phrase saying what is wrong.
+    progress : bool
+        Show a progress bar (not for RAR).
 
     Returns
     -------
@@ -60,38 +72,53 @@ def unpack(
     Raises
     ------
     ValueError
-        Not an archive, damaged, too large, or it holds a member that is not allowed.
+        Not an archive, damaged, too large, it holds a member that is not allowed, or `check` is not content.
     OSError
-        `dest` holds something already, or cannot be written.
+        `dest` holds something already, cannot be written, or the disk is too small.
     """
+    from tqdm.auto import tqdm
+
     archive, dest = Path(archive), Path(dest)
     if not archive.is_file():
         raise FileNotFoundError(f"no such archive: {archive}")
     if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
         raise FileExistsError(f"cannot unpack {archive.name}: {dest} exists and is not an empty folder")
     limit = max(64 << 20, 100 * archive.stat().st_size) if max_bytes is None else max_bytes
-    dest.parent.mkdir(parents=True, exist_ok=True)
     temporary = dest.with_name(f".{dest.name}.{os.getpid()}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
     try:
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         if is_rar(archive):
+            require_space(dest.parent, archive.stat().st_size)
             temporary.mkdir()
             extract_rar(archive, temporary, lambda rows: _check_rar(archive, rows, limit))
         else:
             with _members(archive) as members:
-                _check_members(archive, members, limit)
+                require_space(dest.parent, _check_members(archive, members, limit))
                 temporary.mkdir()
-                for member in members:
-                    _extract(member, temporary / member.name)
-        root = _only_folder(temporary) if hoist else temporary
+                bar = {"desc": f"unpacking {archive.name}", "unit": "file", "leave": False}
+                for member in tqdm(members, **bar, disable=not progress):
+                    if not _from_macos(member.name):
+                        _extract(member, temporary / member.name)
+        root = only_folder(temporary) if hoist else temporary
+        if check is not None and (fault := check(root)) is not None:
+            raise ValueError(f"cannot use {archive.name}: {fault}")
         if dest.exists():
             dest.rmdir()
         os.replace(root, dest)
     except _DAMAGE as error:
         raise ValueError(f"cannot unpack {archive.name}: the archive is damaged ({error})") from None
+    except OSError as error:
+        if error.errno is None:  # a sentence already
+            raise OSError(f"cannot unpack {archive.name}: {error}") from None
+        raise OSError(f"cannot unpack {archive.name} to {dest}: {error.strerror}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return dest
+
+
+def _from_macos(name: str) -> bool:
+    return name.split("/")[0] == "__MACOSX" or name.split("/")[-1] == ".DS_Store"
 
 
 @contextlib.contextmanager
@@ -119,7 +146,8 @@ def _plain_zip(info: zipfile.ZipInfo) -> bool:
     return kind in (0, stat.S_IFREG, stat.S_IFDIR) and not info.flag_bits & 1
 
 
-def _check_members(archive: Path, members: list[_Member], limit: int) -> None:
+def _check_members(archive: Path, members: list[_Member], limit: int) -> int:
+    """Refuse what is not allowed; the total size of the rest."""
     problem = f"cannot unpack {archive.name}:"
     if len(members) > MAX_MEMBERS:
         raise ValueError(f"{problem} {len(members)} members, at most {MAX_MEMBERS} are allowed")
@@ -133,6 +161,7 @@ def _check_members(archive: Path, members: list[_Member], limit: int) -> None:
     total = sum(member.size for member in members)
     if total > limit:
         raise ValueError(f"{problem} it would fill {total} bytes, at most {limit} are allowed")
+    return total
 
 
 def _check_rar(archive: Path, rows: list[tuple[str, int, bool, bool]], limit: int) -> None:
@@ -156,8 +185,8 @@ def _blocks(source) -> Iterator[bytes]:
         raise tarfile.ReadError(str(error)) from None
 
 
-def _only_folder(folder: Path) -> Path:
-    """Descend while a folder holds one folder and nothing else."""
-    while len(inside := list(folder.iterdir())) == 1 and inside[0].is_dir():
+def only_folder(folder: Path) -> Path:
+    """Descend while a folder holds one folder and nothing else, what macOS adds left out of account."""
+    while len(inside := [p for p in folder.iterdir() if not _from_macos(p.name)]) == 1 and inside[0].is_dir():
         folder = inside[0]
     return folder

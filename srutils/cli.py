@@ -1,4 +1,4 @@
-"""The command line: ``srutils evaluate | scoreboard | models | simulate | fetch``, or ``python -m srutils``.
+"""The command line, ``srutils``: upscale, evaluate, scoreboard, models, simulate, fetch.
 
 Exit status: 0 on success, 2 on bad usage or input, with one line on stderr that says what came and what was
 expected.
@@ -23,6 +23,67 @@ Seed = Annotated[int, typer.Option(help="Which lenses are drawn: the same seed g
 @app.callback()
 def about() -> None:
     """Image super-resolution on photographs and strong gravitational lenses."""
+
+
+@app.command()
+def upscale(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A picture, .npy, FITS file, or a folder.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file, or folder, to make.")],
+    model: Annotated[
+        str | None, typer.Option(help="See `srutils models`; without it, one that suits the image.")
+    ] = None,
+    scale: Annotated[int | None, typer.Option(help="How many times larger. A network knows its own.")] = None,
+    tile: Annotated[int, typer.Option(help="Side, in pixels, of the squares a network sees.")] = 256,
+    engine: Annotated[
+        str, typer.Option(help="auto, onnxruntime, openvino, or openvino-bf16, which rounds.")
+    ] = "auto",
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Mean of eight flips and turns; their spread is written too.")
+    ] = False,
+    limits: Annotated[
+        str | None,
+        typer.Option("--range", metavar="LOW,HIGH", help="FITS, floats: what a network sees as 0 and 1."),
+    ] = None,
+    hdu: Annotated[str | None, typer.Option(help="Extension of a FITS file: 1, SCI, or SCI,2.")] = None,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> int:
+    """Enlarge a picture, an array, a FITS image, or a folder of them, in bounded memory and without seams."""
+    from .upscale_files import Work, enlarge_file, upscale_folder
+
+    work = Work(model, scale, tile, engine, ensemble, _two_numbers(limits), sys.stderr.isatty())
+    if not source.is_dir():
+        if skip_existing and target.exists():
+            print(f"{target}: skipped, it exists")
+            return 0
+        report = enlarge_file(source, target, work, hdu, overwrite)
+        _say([report])
+        height, width = report.size
+        print(f"{target}: {width} x {height} pixels, {report.model}, {report.seconds:.1f} s")
+        return 0
+    if hdu is not None:
+        raise ValueError(f"{source} is a folder; --hdu {hdu} is for one FITS file")
+    result = upscale_folder(source, target, work, skip=skip_existing, overwrite=overwrite)
+    _say(result["done"])
+    for sentence in result["failed"]:
+        _complain(sentence)
+    print(", ".join(f"{len(paths)} {word}" for word, paths in result.items()) + f", in {target}")
+    return 2 if result["failed"] else 0
+
+
+def _two_numbers(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise ValueError(f"--range is {text!r}; expected two numbers, such as 0,1") from None
+    return low, high
+
+
+def _say(reports) -> None:
+    for note in dict.fromkeys(note for report in reports for note in report.notes):
+        print(f"srutils: {note}", file=sys.stderr)
 
 
 @app.command()
@@ -125,22 +186,13 @@ def _strict(value):
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List what can enlarge an image, and what can classify one."""
-    from .classifier import classifier_cards
-    from .upscale import CLASSICAL, DECONVOLVERS, model_cards
+    """List what can enlarge an image or classify one, what each is for, and how well it does."""
+    from . import model_list
 
-    cards, classifiers = model_cards(), classifier_cards()
     if as_json:
-        classical = [{"name": name, "task": "upscale", "scale": None} for name in CLASSICAL]
-        print(json.dumps(classical + cards + classifiers))
+        print(json.dumps(model_list.entries()))
         return
-    any_scale, lenses = "any scale   interpolation, any image", "x2, x4      deconvolution, telescope lenses"
-    for name in CLASSICAL:
-        print(f"{name:28} {lenses if name in DECONVOLVERS else any_scale}")
-    for card in cards:
-        print(f"{card['name']:28} x{card['scale']}          trained network, {card['channels']}")
-    for card in classifiers:
-        print(f"{card['name']:28} {'classifies':11} trained network: {', '.join(card['classes'])}")
+    print(model_list.table(), end="")
 
 
 @app.command()
@@ -168,16 +220,25 @@ def simulate(
 @app.command()
 def fetch(
     dataset: Annotated[str | None, typer.Argument(help="Its name; without one, the list.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder that gets the data set's own folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder that gets the data set's own folder (the cache).")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="An archive or a folder that you downloaded yourself: nothing is fetched."
+        ),
+    ] = None,
 ) -> None:
-    """Download a public data set: resumed where it broke off, checked by hash."""
-    from .datasets import DATASETS, fetch_dataset
+    """Download a public data set: resumed where it broke off, verified before it is used."""
+    from .fetching import fetch_dataset, overview
 
     if dataset is None:
-        for entry in DATASETS.values():
-            print(f"{entry.name:16} {entry.licence}")
+        if source is not None:
+            raise ValueError(f"{source} may be one of several data sets; name the one that it is")
+        print(overview(out))
         return
-    print(fetch_dataset(dataset, out))
+    print(fetch_dataset(dataset, out, source))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,22 +1,23 @@
-"""The register of datasets that can be downloaded, and how each is verified."""
+"""The register of datasets, and what makes each of them whole; `srutils.fetching` gets them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .archives import unpack
-from .download import fetch, pixels_sha256
+from .download import pixels_sha256
 from .image_files import image_files
 from .rar import is_rar
-from .rar import reader as rar_reader
+
+# sub-folder ("": the folder itself) -> (how many files, shape of the arrays in them; None: pictures)
+Parts = Mapping[str, tuple[int, tuple[int, ...] | None]]
 
 
 @dataclass(frozen=True)
 class Remote:
-    """One file to download, verified by size and sha256, by `pixels_sha256`, or as a RAR archive."""
+    """One file to download, verified by size and sha256, by `pixels_sha256`, or as being an archive."""
 
     url: str
     name: str
@@ -24,32 +25,85 @@ class Remote:
     sha256: str | None = None
     pixels: str | None = None
     limit: int | None = None  # bytes, where the size is not on record
+    drive: bool = False  # on Google Drive, which puts a page in front of large files
 
     def check(self, path: Path) -> str | None:
         """Return None if the file is the expected one as far as its content tells, else what is wrong."""
-        if self.name.endswith(".rar"):  # not a web page that took its place
-            return None if is_rar(path) else "it is not a RAR archive"
-        if self.pixels is None:
+        if self.pixels is not None:
+            try:
+                got = pixels_sha256(path)
+            except ValueError as error:
+                return str(error)
+            return (
+                None if got == self.pixels else f"expected a picture with pixel hash {self.pixels}, got {got}"
+            )
+        if self.sha256 is not None:  # says it all
             return None
-        try:
-            got = pixels_sha256(path)
-        except ValueError as error:
-            return str(error)
-        return None if got == self.pixels else f"expected a picture with pixel hash {self.pixels}, got {got}"
+        if self.name.endswith(".rar"):
+            return None if is_rar(path) else "it is not a RAR archive"
+        return None if zipfile.is_zipfile(path) else "it is not a whole zip archive"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset to fetch: its `folder` under SR_DATA, how many `images` make it whole, its files."""
+    """A dataset to fetch: its `folder` under SR_DATA, the `parts` that make it whole, its files."""
 
     name: str
     title: str
     folder: str
-    images: int
+    size: str  # of the download, for people
+    parts: Parts
     files: tuple[Remote, ...]
     licence: str
-    archive: bool = False  # the file is an archive to unpack, not an image
+    archive: bool = True  # the file is an archive to unpack, not an image
+    also: tuple[str, ...] = ()  # other names under SR_DATA at which the loaders find it
 
+    def lack(self, folder: Path) -> str | None:
+        """Return None if a folder holds the whole dataset, else what is missing or wrong.
+
+        Pictures are counted. Arrays are counted, and type, shape and length of each are looked at; whatever
+        would have to be unpickled is refused.
+        """
+        for part, (count, shape) in self.parts.items():
+            where = folder / part
+            if not where.is_dir():
+                return f"there is no folder {part or folder}"
+            files = image_files(where)
+            files = files if shape is None else [file for file in files if file.suffix == ".npy"]
+            if len(files) < count:
+                return f"{part or folder} holds {len(files)} files of {count}"
+            for file in files if shape is not None else ():
+                if (wrong := _array_fault(file, shape)) is not None:
+                    return f"{file.relative_to(folder)} {wrong}"
+        return None
+
+    def proof(self, own_folder: bool = False) -> str:
+        """How a download, or a folder of the user's, is verified: a sentence for people."""
+        if not own_folder and all(remote.sha256 for remote in self.files):
+            return "Verified by its size and SHA-256."
+        if not own_folder and all(remote.pixels for remote in self.files):
+            return "Verified by a hash of the pixels of each picture."
+        arrays = any(shape is not None for _, shape in self.parts.values())
+        content = "the number of files" + ", and shape and type of each array; nothing is unpickled" * arrays
+        return (
+            f"{'' if own_folder else 'No hash of it is published. '}It is checked by its content: {content}."
+        )
+
+
+def _array_fault(path: Path, shape: tuple[int, ...]) -> str | None:
+    import numpy as np
+
+    try:  # mapped, so that only the header is read, and a file that is too short is noticed
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        return f"is not a readable .npy array: {error}"
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.shape != shape:
+        got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
+        return f"holds {got}; expected real numbers of shape {shape}"
+    return None
+
+
+# --- the register ---------------------------------------------------------------------------------
 
 _SET5_COMMIT = "78be1a24697935fc39a3a8cf59a6632264afade7"
 _SET5_URL = f"https://raw.githubusercontent.com/tegg89/SRCNN-Tensorflow/{_SET5_COMMIT}/Test/Set5/"
@@ -78,103 +132,75 @@ div2k-train-x4 | training, bicubic x4 LR     | DIV2K_train_LR_bicubic/X4 | 800 |
 def _div2k(row: str) -> Dataset:
     name, title, folder, images, file, size, sha256 = (cell.strip() for cell in row.split("|"))
     remote = Remote(_DIV2K_URL + file, file, int(size), sha256)
-    title, folder = f"DIV2K {title}", f"DIV2K/{folder}"
-    return Dataset(name, title, folder, int(images), (remote,), _DIV2K_LICENCE, archive=True)
+    title, folder, parts = f"DIV2K {title}", f"DIV2K/{folder}", {"": (int(images), None)}
+    return Dataset(name, title, folder, f"{int(size) / 1e6:,.0f} MB", parts, (remote,), _DIV2K_LICENCE)
 
 
 _SET5 = Dataset(
     name="set5",
     title="Set5: the five test photographs of super-resolution papers (for scoring only)",
     folder="Set5",
-    images=5,
+    size="1.7 MB",
+    parts={"": (5, None)},
     files=tuple(Remote(f"{_SET5_URL}{n}_GT.bmp", f"{n}.bmp", pixels=h) for n, h in _SET5_PIXELS.items()),
     licence="Set5 (Bevilacqua et al., BMVC 2012): no licence is stated for the photographs; they are used "
     "throughout the literature for measuring. Fetched from a public repository, not redistributed here.",
+    archive=False,
 )
-# Neither size nor hash is published: the file is whole if all its 8,000 pictures can be unpacked.
+_L5 = "Linnaeus 5 128X128"
 _LINNAEUS5 = Dataset(
     name="linnaeus5",
     title="Linnaeus 5: 8,000 photographs of 128 x 128 px in five classes",
-    folder="Linnaeus 5 128X128",
-    images=8000,
+    folder=_L5,
+    size="size not published",
+    parts={
+        f"{part}/{name}": (count, None)
+        for part, count in (("train", 1200), ("test", 400))
+        for name in ("berry", "bird", "dog", "flower", "other")
+    },
     files=(
-        Remote(
-            "http://chaladze.com/l5/img/Linnaeus%205%20128X128.rar", "Linnaeus 5 128X128.rar", limit=512 << 20
-        ),
+        Remote(f"http://chaladze.com/l5/img/{_L5.replace(' ', '%20')}.rar", f"{_L5}.rar", limit=512 << 20),
     ),
     licence="Linnaeus 5 (Chaladze and Kalatozishvili, 2017): for terms see http://chaladze.com/l5/; none are "
     "recorded here.",
-    archive=True,
+)
+_DRIVE = "https://drive.google.com/uc?export=download&id="
+_DEEPLENSE_LICENCE = (
+    "DeepLense (ML4SCI; Alexander et al. 2020, arXiv:1909.07346): no licence is stated for the files. "
+    "Fetched from Google Drive, where their authors keep them, not redistributed here."
+)
+_DEEPLENSE_SR = Dataset(
+    name="deeplense-sr",
+    title="DeepLense super-resolution test: 10,000 pairs of simulated lenses, 75 and 150 px",
+    folder="deeplense",
+    size="533 MB",
+    parts={"HR": (10_000, (1, 150, 150)), "LR": (10_000, (1, 75, 75))},
+    files=(
+        Remote(_DRIVE + "1nm_4qEHQ0iSKnpPT3hu1i0fNuTpUx-J8", "deeplense-sr.zip", limit=1 << 30, drive=True),
+    ),
+    licence=_DEEPLENSE_LICENCE,
+    also=("lensing/deeplense", "Dataset"),
+)
+_DEEPLENSE_CLASSES = Dataset(
+    name="deeplense-classes",
+    title='DeepLense "Common Test I": 37,500 simulated lenses of 150 px in three classes of dark matter',
+    folder="deeplense_cls",
+    size="about 1 GB; 6.8 GB unpacked",  # judged by what 15 of its files pack to; not published
+    parts={
+        f"{part}/{name}": (count, (1, 150, 150))
+        for part, count in (("train", 10_000), ("val", 2500))
+        for name in ("no", "sphere", "vort")
+    },
+    files=(
+        Remote(
+            _DRIVE + "1ZEyNMEO43u3qhJAwJeBZxFBEYc_pVYZQ", "deeplense-classes.zip", limit=8 << 30, drive=True
+        ),
+    ),
+    licence=_DEEPLENSE_LICENCE,
+    also=("lensing/deeplense_cls", "dataset"),
 )
 DATASETS: dict[str, Dataset] = {
-    d.name: d for d in (_SET5, *map(_div2k, _DIV2K.strip().splitlines()), _LINNAEUS5)
+    d.name: d
+    for d in (_SET5, *map(_div2k, _DIV2K.strip().splitlines()), _LINNAEUS5, _DEEPLENSE_SR, _DEEPLENSE_CLASSES)
 }
 GROUPS = {"div2k": ("div2k-valid", "div2k-valid-x4")}  # what lessons use; the training set is 3.5 GB more
-
-
-def fetch_dataset(
-    name: str,
-    dest: str | os.PathLike | None = None,
-    *,
-    progress: bool = True,
-    say: Callable[[str], object] = print,
-) -> Path:
-    """Make a registered dataset available and return its folder.
-
-    A folder already under SR_DATA, in the cache or in `dest`, also one downloaded by hand, is accepted if it
-    holds the dataset's number of images. Otherwise the licence is shown and the files are fetched, verified
-    and, if need be, unpacked (the archive is then removed).
-
-    Parameters
-    ----------
-    name : str
-        A key of `DATASETS`: set5, div2k-valid, div2k-train, div2k-valid-x4, div2k-train-x4, linnaeus5; or of
-        `GROUPS`: div2k, both of its validation sets.
-    dest : path-like, optional
-        Where the dataset's folder is made (a later ``SR_DATA=dest`` finds it). Default: the cache.
-    progress : bool
-        Show progress bars.
-    say : callable
-        Receives the licence text before anything is downloaded.
-
-    Raises
-    ------
-    ValueError
-        Unknown name, or what was downloaded is not the expected content.
-    OSError
-        The download failed, or an incomplete folder is in the way.
-    """
-    if name in GROUPS:
-        folders = [fetch_dataset(one, dest, progress=progress, say=say) for one in GROUPS[name]]
-        return Path(os.path.commonpath(folders))
-    if name not in DATASETS:
-        raise ValueError(f"unknown dataset {name!r}: expected one of {', '.join((*DATASETS, *GROUPS))}")
-    from .course import cache_dir, find_data
-
-    data = DATASETS[name]
-    folder = Path(dest if dest is not None else cache_dir()) / data.folder
-    for known in (folder,) if dest is not None else (find_data(data.folder), folder):
-        if known is not None and _count_images(known) >= data.images:
-            return known
-        if known is not None and known != folder:
-            raise FileExistsError(
-                f"{known} holds {_count_images(known)} images of {data.images}: complete or remove it"
-            )
-    if any(remote.name.endswith(".rar") for remote in data.files):
-        rar_reader()  # better to hear now than after the download that nothing here reads it
-    say(f"{data.title}\n{data.licence}")
-    for remote in data.files:
-        check = None if remote.sha256 else remote.check
-        place = (folder.parent if data.archive else folder) / remote.name
-        known = {"size": remote.size, "limit": remote.limit, "sha256": remote.sha256, "check": check}
-        fetch(remote.url, place, **known, progress=progress)
-        if data.archive:
-            unpack(place, folder, hoist=True)
-            place.unlink()
-    if (found := _count_images(folder)) < data.images:
-        raise ValueError(f"{folder} holds {found} images after the download, expected {data.images}")
-    return folder
-
-
-def _count_images(folder: Path) -> int:
-    return len(image_files(folder, recursive=True)) if folder.is_dir() else 0

@@ -245,7 +245,7 @@ def find_classes():
 
     The full data set comes before a small sample of it.
     """
-    inside = ("train", "no", "no_substructure", "dataset")
+    inside = ("train", "val", "no", "no_substructure", "dataset")
     return _find(
         ("deeplense_cls", "lensing/deeplense_cls", "dataset", "lensing/deeplense_cls_sample"), inside
     )

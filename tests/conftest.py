@@ -1,8 +1,9 @@
-"""A web server on this machine, for the tests of downloads."""
+"""A web server on this machine, and the command `srutils fetch`, for the tests of downloads."""
 
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,8 @@ class Site:
     """A web server on this machine whose next answers can be spoilt; it remembers what it was asked."""
 
     def __init__(self):
-        self.files = {}  # path -> body
+        self.files = {}  # path (without its query) -> body
+        self.pages = {}  # path -> HTML, sent as such
         self.asked = []  # (path, Range header, If-Range header)
         self.sent = []  # bytes of body sent for each request
         self.spoil = []  # one dict for each coming request, see `answer`
@@ -39,18 +41,21 @@ class Site:
         self.thread.join()
 
     def answer(self, request):
-        """Serve one request, spoilt by: status, body, tag, length, first, stop (bytes sent), ignore_range."""
+        """Serve one request, spoilt by: status, page, body, tag, length, first, stop (bytes sent), stall
+        (an event awaited after those bytes), ignore_range."""
         how = self.spoil.pop(0) if self.spoil else {}
         wanted, condition = request.headers.get("Range"), request.headers.get("If-Range")
         self.asked.append((request.path, wanted, condition))
-        body = how.get("body", self.files.get(request.path))
+        path = request.path.split("?")[0]
+        page = how.get("page", self.pages.get(path))
+        body = page.encode() if page is not None else how.get("body", self.files.get(path))
         if body is None or "status" in how:
             request.send_error(how.get("status", 404))
             self.sent.append(0)
             return
         tag = how.get("tag", '"v1"')
         start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted else 0
-        partial = bool(wanted) and not how.get("ignore_range") and condition in (None, tag)
+        partial = bool(wanted) and not how.get("ignore_range", page is not None) and condition in (None, tag)
         if partial and start >= len(body):
             request.send_response(416)
             request.send_header("Content-Range", f"bytes */{len(body)}")
@@ -60,6 +65,8 @@ class Site:
             return
         part = body[start:] if partial else body
         request.send_response(206 if partial else 200)
+        if page is not None:
+            request.send_header("Content-Type", "text/html; charset=utf-8")
         if partial:
             first = how.get("first", start)
             request.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
@@ -71,6 +78,9 @@ class Site:
         part = part[: how.get("stop", len(part))]
         request.wfile.write(part)
         self.sent.append(len(part))
+        if "stall" in how:
+            request.wfile.flush()
+            how["stall"].wait(30)
 
 
 @pytest.fixture
@@ -79,3 +89,48 @@ def site(monkeypatch):
     server = Site()
     yield server
     server.close()
+
+
+@pytest.fixture
+def shop(site, tmp_path, monkeypatch):
+    """A `shop.Shop`, with empty SR_DATA and SR_CACHE below a working folder of its own."""
+    from shop import Shop
+
+    from srutils import download
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "cache"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(f"SR_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setattr(download, "time", SimpleNamespace(sleep=lambda seconds: None))
+    return Shop(site, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def fetch(capsys):
+    """Run `srutils fetch ...`: exit status, stdout, stderr."""
+
+    from srutils import cli
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["fetch", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def refused(fetch):
+    """The one line that a failure costs, with exit status 2; only bars that reached their end stay."""
+
+    def run(*arguments):
+        status, _, err = fetch(*arguments)
+        shown = [line.split("\r")[-1] for line in err.split("\n")]  # what a terminal still shows
+        said = [line for line in shown if line.strip() and "100%|" not in line]
+        assert status == 2 and len(said) == 1 and said[0].startswith("srutils: "), err
+        assert err.endswith("\n") and "Traceback" not in err and "Errno" not in err
+        return said[0]
+
+    return run

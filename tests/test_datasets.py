@@ -1,18 +1,21 @@
-"""The register of datasets: what is fetched, verified, unpacked, or found."""
+"""The register of datasets: what makes each whole, and that the lessons' loaders read the layout of each."""
 
-import hashlib
+import ast
 import io
 import os
 import re
-import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from srutils.datasets import DATASETS, Dataset, Remote, fetch_dataset
+from srutils import course, photos, scoreboard, tracks
+from srutils.datasets import DATASETS, GROUPS, Dataset, Remote
 from srutils.download import pixels_sha256
+from srutils.fetching import fetch_dataset
+from srutils.upscale import Upscaler
 
 
 def names(folder):
@@ -36,25 +39,18 @@ def places(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def registered(site, places, monkeypatch):
-    """Two small datasets on the local server: pictures as Set5 is, and an archive as DIV2K is."""
+def pair(site, places, monkeypatch):
+    """A small dataset of two pictures on the local server, as Set5 is."""
+    remotes = []
     for i in range(2):
         site.files[f"/{i}_GT.bmp"] = picture_bytes(i, "BMP")
-        (places / f"{i}.png").write_bytes(picture_bytes(i, "PNG"))
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for i in range(3):
-            archive.writestr(f"HR/{i}.png", picture_bytes(i, "PNG"))
-    site.files["/HR.zip"] = zipped = packed.getvalue()
-    pictures = tuple(
-        Remote(site.url(f"/{i}_GT.bmp"), f"{i}.bmp", pixels=pixels_sha256(places / f"{i}.png"))
-        for i in range(2)
+        (places / "copy.png").write_bytes(picture_bytes(i, "PNG"))
+        pixels = pixels_sha256(places / "copy.png")
+        remotes.append(Remote(site.url(f"/{i}_GT.bmp"), f"{i}.bmp", pixels=pixels))
+    small = Dataset(
+        "pair", "Two", "Pair", "small", {"": (2, None)}, tuple(remotes), "CC0 for testing", archive=False
     )
-    archive = Remote(site.url("/HR.zip"), "HR.zip", len(zipped), hashlib.sha256(zipped).hexdigest())
-    monkeypatch.setitem(DATASETS, "pair", Dataset("pair", "Two", "Pair", 2, pictures, "CC0 for testing"))
-    monkeypatch.setitem(
-        DATASETS, "zip", Dataset("zip", "Zip", "Big/HR", 3, (archive,), "terms", archive=True)
-    )
+    monkeypatch.setitem(DATASETS, "pair", small)
     return places
 
 
@@ -62,62 +58,75 @@ def quiet(name, dest=None, say=lambda text: None):
     return fetch_dataset(name, dest, progress=False, say=say)
 
 
-def test_pictures_are_verified_by_their_pixels_and_the_licence_comes_first(site, registered):
+def test_pictures_are_verified_by_their_pixels_and_the_licence_comes_first(site, pair):
     said = []
     where = quiet("pair", say=lambda text: said.append((text, len(site.asked))))
-    assert where == registered / "cache/Pair" and names(where) == ["0.bmp", "1.bmp"]
+    assert where == pair / "cache/Pair" and names(where) == ["0.bmp", "1.bmp"]
     assert len(said) == 1 and "CC0 for testing" in said[0][0] and said[0][1] == 0
     assert quiet("pair") == where and len(site.asked) == 2
 
 
-def test_another_picture_is_not_accepted(site, registered):
+def test_another_picture_is_not_accepted(site, pair):
     site.files["/1_GT.bmp"] = picture_bytes(99, "BMP")
     with pytest.raises(ValueError, match="pixel hash"):
         quiet("pair")
-    assert names(registered / "cache/Pair") == ["0.bmp"]
+    assert names(pair / "cache/Pair") == ["0.bmp"]
     site.files["/1_GT.bmp"] = b"<html>moved</html>"
     with pytest.raises(ValueError, match="not the expected file"):
         quiet("pair")
 
 
-def test_an_archive_is_unpacked_and_removed(site, registered):
-    where = quiet("zip", registered / "elsewhere")
-    assert where == registered / "elsewhere/Big/HR" and names(where) == ["0.png", "1.png", "2.png"]
-    assert names(where.parent) == ["HR"]
-    assert quiet("zip", registered / "elsewhere") == where and len(site.asked) == 1
-
-
-def test_a_folder_brought_by_hand_is_accepted(site, registered):
-    (registered / "data/Pair").mkdir()
-    (registered / "data/Pair/x.png").write_bytes(picture_bytes(1, "PNG"))
-    with pytest.raises(FileExistsError, match="1 images of 2"):
+def test_a_folder_brought_by_hand_is_accepted(site, pair):
+    (pair / "data/Pair").mkdir()
+    (pair / "data/Pair/x.png").write_bytes(picture_bytes(1, "PNG"))
+    with pytest.raises(FileExistsError, match="holds 1 files of 2; complete or remove it"):
         quiet("pair")
-    (registered / "data/Pair/y.png").write_bytes(picture_bytes(2, "PNG"))
-    assert quiet("pair") == registered / "data/Pair" and site.asked == []
+    (pair / "data/Pair/y.png").write_bytes(picture_bytes(2, "PNG"))
+    assert quiet("pair") == pair / "data/Pair" and site.asked == []
 
 
-def test_unknown_names_and_short_archives(site, registered, monkeypatch):
-    with pytest.raises(ValueError, match="set5"):
+def test_a_download_that_broke_off_between_pictures_goes_on(site, pair):
+    site.spoil = [{}, {"status": 404}]
+    with pytest.raises(OSError, match="404"):
+        quiet("pair")
+    assert names(pair / "cache/Pair") == ["0.bmp"]
+    quiet("pair")
+    assert [path for path, *_ in site.asked] == ["/0_GT.bmp", "/1_GT.bmp", "/1_GT.bmp"]
+
+
+def test_unknown_names(places):
+    with pytest.raises(ValueError, match="set5.*deeplense-classes.*div2k"):
         quiet("set6")
-    entry = DATASETS["zip"]
-    monkeypatch.setitem(
-        DATASETS, "zip", Dataset("zip", "Zip", "Big/HR", 4, entry.files, "terms", archive=True)
-    )
-    with pytest.raises(ValueError, match="3 images after the download, expected 4"):
-        quiet("zip")
 
 
 def test_the_register_is_well_formed():
-    assert {"set5", "div2k-valid", "div2k-train", "div2k-valid-x4", "div2k-train-x4"} <= set(DATASETS)
+    expected = {"set5", "linnaeus5", "deeplense-sr", "deeplense-classes", "div2k-valid", "div2k-train"}
+    assert expected < set(DATASETS) and not set(GROUPS) & set(DATASETS)
+    assert {name for parts in GROUPS.values() for name in parts} < set(DATASETS)
+    assert len({data.folder.lower() for data in DATASETS.values()}) == len(DATASETS)
+    assert len({r.name.lower() for data in DATASETS.values() for r in data.files}) == 5 + len(DATASETS) - 1
     for name, data in DATASETS.items():
-        assert data.name == name and data.licence and data.images > 0 and data.files
-        assert len({r.name for r in data.files}) == len(data.files)
-        if name == "linnaeus5":  # neither https nor a hash is offered: see test_linnaeus.py
-            continue
+        assert data.name == name and data.licence and data.parts and data.files and data.size
         for remote in data.files:
-            assert remote.url.startswith("https://") and remote.url.isascii()
-            assert bool(remote.size and remote.sha256) != bool(remote.pixels)
-            assert re.fullmatch(r"[0-9a-f]{64}", remote.sha256 or remote.pixels)
+            assert remote.url.isascii() and urlsplit(remote.url).scheme == "http" + "s" * (
+                name != "linnaeus5"
+            )
+            if remote.drive or name == "linnaeus5":  # neither size nor hash is published
+                assert remote.limit and not remote.sha256 and "No hash" in data.proof()
+            else:
+                assert bool(remote.size and remote.sha256) != bool(remote.pixels)
+                assert re.fullmatch(r"[0-9a-f]{64}", remote.sha256 or remote.pixels)
+
+
+def test_the_numbers_of_deeplense():
+    sr, classes = DATASETS["deeplense-sr"], DATASETS["deeplense-classes"]
+    assert sr.parts == {"HR": (10_000, (1, 150, 150)), "LR": (10_000, (1, 75, 75))}
+    assert sum(n for n, _ in classes.parts.values()) == 37_500
+    assert sum(n for part, (n, _) in classes.parts.items() if part.startswith("val/")) == 7500
+    sizes = [sum(n * np.prod(shape) * 8 for n, shape in d.parts.values()) for d in (sr, classes)]
+    assert sizes[0] == 2.25e9 and sizes[1] == 6.75e9
+    for data, size in zip((sr, classes), sizes, strict=True):  # the archive cannot be larger than its content
+        assert 533e6 < data.files[0].limit < max(size, 1 << 30) * 1.3
 
 
 @pytest.mark.skipif(
@@ -134,3 +143,87 @@ def test_the_pixel_hashes_of_set5_are_those_of_the_benchmark(tmp_path):
         write_image(tmp_path / "other.bmp", image[:, ::-1])
         assert recorded[name].check(tmp_path / "other.bmp") is not None
         assert read_image(tmp_path / f"{name}.bmp").shape == image.shape
+
+
+# ---------------------------------------------------------------- what the lessons do with each layout
+LESSONS = Path(__file__).resolve().parents[1] / "notebooks" / "scripts"
+
+
+def save(folder, name, array):
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / name, array)
+
+
+def picture(folder, name, size=(40, 50), seed=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / name)
+
+
+def function_of(lesson, name):
+    """A function of a lesson, with what the course lends it; the lesson's imports are not run."""
+    (script,) = LESSONS.glob(f"{lesson:02d}_*.py")
+    (node,) = [n for n in ast.parse(script.read_text()).body if getattr(n, "name", None) == name]
+    scope = {"course": course, "photos": photos, "np": np}
+    exec(compile(ast.Module([node], []), str(script), "exec"), scope)
+    return scope[name]
+
+
+def test_deeplense_sr(places):
+    rng = np.random.default_rng(0)
+    for i in (1, 2, 10):
+        save(places / "data/deeplense/HR", f"sample{i}.npy", rng.random((1, 150, 150)) + i)
+        save(places / "data/deeplense/LR", f"sample{i}.npy", rng.random((1, 75, 75)) + i)
+    pairs = tracks.load_deeplense(tracks.find_deeplense())
+    assert pairs.hr.shape == (3, 150, 150, 1) and pairs.lr.shape == (3, 75, 75, 1) and pairs.scale == 2
+    assert [int(x.min()) for x in pairs.hr] == [int(x.min()) for x in pairs.lr] == [1, 2, 10]
+    assert pairs.truth is None and pairs.name.startswith("deeplense")
+    scores = scoreboard.evaluate_lenses(Upscaler.load("lanczos", 2), pairs)  # as the lessons score it
+    assert scores["n"] == 3 and scores["bicubic"]["method"] == "bicubic-torch" and scores["psnr"] < 30
+
+
+def test_deeplense_classes_in_lesson_06(places):
+    """`tracks.find_classes`, then `classifier.read_folders`, which reads the part for validation."""
+    from srutils import classifier
+
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 3), ("val", 2)):
+        for name in ("no", "sphere", "vort"):
+            for i in range(1, n + 1):
+                save(places / "data/deeplense_cls" / part / name, f"{i}.npy", rng.random((1, 150, 150)))
+    images, labels = classifier.read_folders(tracks.find_classes())
+    assert len(images) == 6 and sorted(labels) == [0, 0, 1, 1, 2, 2]
+    assert images.min() == 0 and images.max() == 1
+    images, labels = tracks.load_classes(tracks.find_classes(), "train")
+    assert images.shape == (9, 150, 150, 1) and labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    (places / "data/deeplense_cls/train").rename(places / "elsewhere")  # the part for validation is enough
+    assert len(classifier.read_folders(tracks.find_classes())[1]) == 6
+
+
+def test_linnaeus5_in_lesson_04(places):
+    linnaeus = function_of(4, "linnaeus")
+    assert linnaeus("train", 2) == []
+    for part in ("train", "test"):
+        for c, name in enumerate(("berry", "bird", "dog", "flower", "other")):
+            for i in (1, 2, 3):
+                picture(
+                    places / f"data/Linnaeus 5 128X128/{part}/{name}", f"{i}_128.jpg", (128, 128), 5 * i + c
+                )
+    tiles = np.array(linnaeus("test", 2))
+    assert tiles.shape == (10, 128, 128, 3) and tiles.min() >= 0 and tiles.max() <= 1
+    assert len(linnaeus("train", 1200)) == 15
+
+
+def test_set5_in_lessons_02_to_05(places):
+    for i, name in enumerate(photos.SET5):
+        picture(places / "data/Set5", f"{name}.png", seed=i)
+    assert [name for name, _ in photos.set5()] == list(photos.SET5) and course.find_data("Set5")
+
+
+def test_div2k_as_a_folder_of_photographs(places):
+    for i in range(801, 804):
+        picture(places / "data/DIV2K/DIV2K_valid_HR", f"{i:04d}.png", seed=i)
+        picture(places / "data/DIV2K/DIV2K_valid_LR_bicubic/X4", f"{i:04d}x4.png", (10, 12), i)
+    found = photos.folder(course.find_data("DIV2K/DIV2K_valid_HR"))
+    assert [name for name, _ in found] == ["0801", "0802", "0803"] and found[0][1].shape == (40, 50, 3)
+    assert len(photos.folder(course.find_data("DIV2K/DIV2K_valid_LR_bicubic/X4"))) == 3

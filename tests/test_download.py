@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srutils import download
+from srutils import download, transfer
 from srutils.download import fetch
 
 BODY = np.random.default_rng(0).bytes(300_000)
@@ -62,16 +62,16 @@ def test_a_later_call_asks_only_for_the_missing_bytes(site, tmp_path):
 
 
 def test_an_interrupt_keeps_the_part(site, tmp_path, monkeypatch):
-    real, calls = download._copy, []
+    real, calls = transfer._copy, []
 
-    def interrupted(response, url, part, *rest):
+    def interrupted(response, part, *rest):
         if not calls:
             calls.append(part)
             part.write_bytes(response.read(70_000))
             raise KeyboardInterrupt
-        return real(response, url, part, *rest)
+        return real(response, part, *rest)
 
-    monkeypatch.setattr(download, "_copy", interrupted)
+    monkeypatch.setattr(transfer, "_copy", interrupted)
     with pytest.raises(KeyboardInterrupt):
         get(site, tmp_path / "file.bin")
     assert (tmp_path / "file.bin.part").read_bytes() == BODY[:70_000] and not (tmp_path / "file.bin").exists()

@@ -5,6 +5,7 @@ No free program writes RAR, so the archives here are zip files behind RAR's firs
 which program is called and how, what is refused, and what is left behind; not a decoder.
 """
 
+import dataclasses
 import io
 import os
 import stat
@@ -18,7 +19,8 @@ from PIL import Image
 
 from srutils import rar
 from srutils.archives import unpack
-from srutils.datasets import DATASETS, GROUPS, Dataset, Remote, fetch_dataset
+from srutils.datasets import DATASETS, GROUPS, Dataset, Remote
+from srutils.fetching import fetch_dataset
 
 posix = pytest.mark.skipif(os.name == "nt", reason="the stand-in programs are scripts that a shell starts")
 CLASSES = ("berry", "bird", "dog", "flower", "other")
@@ -97,7 +99,8 @@ def registered(site, tmp_path, monkeypatch, linnaeus):
         monkeypatch.setenv(f"SR_{name.upper()}", str(tmp_path / name))
     site.files["/l5.rar"] = rar_bytes(linnaeus)
     remote = Remote(site.url("/l5.rar"), "l5.rar", limit=1 << 20)
-    small = Dataset("linnaeus5", "small", "Linnaeus 5 128X128", 15, (remote,), "terms", archive=True)
+    parts = {f"{part}/{name}": (n, None) for part, n in (("train", 2), ("test", 1)) for name in CLASSES}
+    small = Dataset("linnaeus5", "small", "Linnaeus 5 128X128", "small", parts, (remote,), "terms")
     monkeypatch.setitem(DATASETS, "linnaeus5", small)
     return tmp_path
 
@@ -218,7 +221,10 @@ def test_a_folder_unpacked_by_hand_is_accepted(registered, programs, site, linna
 
 def test_the_entry_names_what_is_known():
     entry = DATASETS["linnaeus5"]
-    assert entry.images == len(CLASSES) * (1200 + 400) and entry.archive and "chaladze.com" in entry.licence
+    assert {(part.split("/")[1], n) for part, (n, _) in entry.parts.items() if "train" in part} == {
+        (name, 1200) for name in CLASSES
+    }
+    assert sum(n for n, _ in entry.parts.values()) == 8000 and "chaladze.com" in entry.licence
     (remote,) = entry.files
     assert remote.url == f"http://chaladze.com/l5/img/{entry.folder.replace(' ', '%20')}.rar"
     assert remote.name == f"{entry.folder}.rar" and 64 << 20 < remote.limit < 1 << 30
@@ -229,6 +235,6 @@ def test_div2k_means_both_validation_sets(tmp_path, monkeypatch):
     for name in GROUPS["div2k"]:
         folder = tmp_path / DATASETS[name].folder
         folder.mkdir(parents=True)
-        monkeypatch.setitem(DATASETS, name, Dataset(name, "", DATASETS[name].folder, 1, (), ""))
+        monkeypatch.setitem(DATASETS, name, dataclasses.replace(DATASETS[name], parts={"": (1, None)}))
         (folder / "0801.png").write_bytes(b"")
     assert fetch_dataset("div2k") == tmp_path / "DIV2K"

@@ -1,0 +1,227 @@
+"""`srutils fetch NAME`, the whole command, against a web server that breaks off and lies."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from shop import ALL, DRIVE_PAGE, content, npy, stored, zipped
+
+from srutils.datasets import DATASETS
+
+QUOTA_PAGE = """<html><head><title>Google Drive - Quota exceeded</title></head><body>
+<p class="uc-error-caption">Sorry, you can't view or download this file at this time.</p>
+<p class="uc-error-subcaption">Too many users have viewed or downloaded this file recently. Please try
+accessing it later.</p></body></html>""".replace("\n", " ")
+
+
+# ---------------------------------------------------------------- all goes well
+@pytest.mark.parametrize("name", ALL)
+def test_the_command_shows_the_licence_and_a_bar_and_leaves_a_whole_folder(shop, fetch, name):
+    shop.offer(name)
+    status, out, err = fetch(name)
+    folder = shop.root / "cache" / DATASETS[name].folder
+    assert status == 0 and out.splitlines()[-1] == str(folder)
+    assert DATASETS[name].licence in out and "100%" in err and "unpacking" in err
+    assert ("No hash of it is published" in out) == name.startswith("deeplense")
+    assert ("SHA-256" in out) == name.startswith("div2k")
+    want, got = stored(name, folder)
+    assert got == want and len(shop.tree()) == len(want) + 1  # and the empty data/: no archive, no part
+    asked = len(shop.site.asked)
+    assert fetch(name) == (0, f"{folder}\n", "") and len(shop.site.asked) == asked
+
+
+def test_out_makes_a_folder_that_sr_data_finds(shop, fetch, monkeypatch):
+    from srutils import tracks
+
+    shop.offer("deeplense-sr")
+    assert fetch("deeplense-sr", "--out", shop.root / "mine")[0] == 0
+    monkeypatch.setenv("SR_DATA", str(shop.root / "mine"))
+    assert tracks.find_deeplense() == shop.root / "mine/deeplense"
+
+
+def test_without_a_name_it_lists_name_size_licence_and_place(fetch, shop):
+    status, out, err = fetch()
+    assert status == 0 and err == "" and shop.site.asked == []
+    entries = out.split("\nset5")[-1]
+    for data in DATASETS.values():
+        entry = out[out.index(f"{data.name}  (") :].split("goes to ")
+        assert data.size in entry[0] and data.licence in entry[0]
+        assert entry[1].startswith(str(shop.root / "cache" / data.folder) + "\n")
+    assert "div2k  (both div2k-valid and div2k-valid-x4)" in entries
+    assert str(shop.root / "mine" / "Set5") in fetch("--out", shop.root / "mine")[1]
+
+
+def test_what_macos_adds_to_an_archive_is_left_out(shop, fetch):
+    files = content("deeplense-sr")
+    junk = {f"__MACOSX/{Path(n).parent}/._{Path(n).name}": b"\0\5\x16\7" for n in files}
+    shop.offer("deeplense-sr", zipped({**files, **junk, "Dataset/.DS_Store": b"x"}))
+    assert fetch("deeplense-sr")[0] == 0
+    want, got = stored("deeplense-sr", shop.root / "cache/deeplense")
+    assert got == want
+
+
+# ---------------------------------------------------------------- the line breaks, the server lies
+@pytest.mark.parametrize("name", ALL)
+def test_a_line_that_breaks_is_resumed(shop, fetch, name):
+    data = shop.offer(name)
+    shop.spoil(name, {"stop": 1000}, {"stop": 700})
+    status, _, err = fetch(name)
+    assert status == 0 and shop.ranges == [None, "bytes=1000-", "bytes=1700-"]
+    assert {wanted for path, wanted, _ in shop.site.asked if "/uc" in path} <= {None}  # a page is read whole
+    files = [n for (path, *_), n in zip(shop.site.asked, shop.site.sent, strict=True) if "/uc" not in path]
+    assert sum(files) == len(data) and err.count("100%") >= 1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_line_that_stays_broken_leaves_the_part_for_the_next_command(shop, fetch, refused, name):
+    data = shop.offer(name)
+    shop.spoil(name, {"stop": 1000}, *[{"stop": 0}] * 4)
+    assert (
+        "1000 bytes are kept" in refused(name) and not (shop.root / "cache" / DATASETS[name].folder).exists()
+    )
+    assert fetch(name)[0] == 0 and shop.ranges[-1] == "bytes=1000-"
+    assert shop.site.sent[-1] == len(data) - 1000
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_server_that_ignores_range_costs_time_only(shop, fetch, name):
+    data = shop.offer(name)
+    shop.spoil(name, {"stop": 1000}, {"ignore_range": True})
+    assert fetch(name)[0] == 0 and shop.site.sent[-1] == len(data)
+
+
+def test_a_length_that_is_too_large(shop, fetch, refused):
+    data = shop.offer("div2k-valid")
+    shop.spoil("div2k-valid", {"length": len(data) + 500})
+    assert f"expected {len(data)} bytes, the server offers {len(data) + 500}" in refused("div2k-valid")
+    data = shop.offer("deeplense-sr")
+    shop.spoil("deeplense-sr", {"length": len(data) + 500})  # asked for the rest, the server has to admit it
+    assert fetch("deeplense-sr")[0] == 0 and shop.ranges[-1] == f"bytes={len(data)}-"
+
+
+def test_a_length_that_is_too_small(shop, fetch, refused):
+    data = shop.offer("div2k-valid")
+    shop.spoil("div2k-valid", {"length": 1000})
+    assert f"expected {len(data)} bytes, the server offers 1000" in refused("div2k-valid")
+    shop.offer("deeplense-sr")
+    shop.spoil("deeplense-sr", {"length": 1000})
+    assert "it is not a whole zip archive; it was discarded" in refused("deeplense-sr")
+    assert shop.tree() == ["cache", "data"]
+    assert fetch("deeplense-sr")[0] == 0
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_truncated_file_is_never_used(shop, refused, name):
+    data = shop.offer(name)
+    shop.spoil(name, {"body": data[:-1000]})
+    message = refused(name)  # of Drive's files no length is on record: the content has to tell
+    assert ("whole zip archive; it was discarded" if "deep" in name else "the server offers") in message
+    assert shop.tree() == ["cache", "data"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_wrong_file_is_never_used(shop, refused, name):
+    data = bytearray(shop.offer(name))
+    data[len(data) // 2] ^= 1
+    shop.spoil(name, {"body": bytes(data)})
+    message = refused(name)
+    assert "expected sha256" in message if name.startswith("div2k") else "damaged" in message
+    assert "discarded" in message and shop.tree() == ["cache", "data"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_web_page_instead_of_the_file(shop, refused, fetch, name):
+    shop.offer(name)
+    shop.spoil(name, {"stop": 1000}, {"page": "<html>please log in</html>"})
+    assert "the server sent a web page" in refused(name)
+    assert fetch(name)[0] == 0 and shop.ranges[-1] == "bytes=1000-"  # the page did not cost the part
+
+
+def test_a_quota_of_google_drive_says_what_to_do_and_keeps_the_part(shop, refused, fetch):
+    shop.offer("deeplense-sr")
+    shop.site.spoil = [{}, {"stop": 1000}, {"page": QUOTA_PAGE}]
+    message = refused("deeplense-sr")
+    assert "Too many users have viewed or downloaded this file recently" in message
+    assert "try again in a day" in message and "srutils fetch deeplense-sr --from FILE" in message
+    assert fetch("deeplense-sr")[0] == 0 and shop.ranges[-1] == "bytes=1000-"
+
+
+@pytest.mark.parametrize("page", ["", "<html></html>", '<form id="download-form"></form>', "<p>\0", "{"])
+def test_a_page_that_nobody_knows(shop, refused, page):
+    shop.offer("deeplense-sr")
+    shop.site.pages["/uc"] = page
+    assert "Google Drive does not hand out deeplense-sr now" in refused("deeplense-sr")
+    assert shop.tree() == ["cache", "data"]
+
+
+def test_a_page_that_points_into_this_machine(shop, refused):
+    shop.offer("deeplense-sr")
+    shop.site.pages["/uc"] = DRIVE_PAGE.format(address="file:///etc/hostname")
+    assert "points to 'file:///etc/hostname" in refused("deeplense-sr")
+
+
+def test_google_drive_may_hand_out_the_file_without_a_page(shop, fetch):
+    data = shop.offer("deeplense-sr")
+    del shop.site.pages["/uc"]
+    shop.site.files["/uc"] = data
+    assert fetch("deeplense-sr")[0] == 0
+
+
+def test_no_gdown(shop, refused, monkeypatch):
+    shop.offer("deeplense-sr")
+    monkeypatch.setitem(sys.modules, "gdown.download", None)
+    message = refused("deeplense-sr")
+    assert "pip install gdown" in message and "--from FILE" in message and shop.site.asked == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_file_and_no_server(shop, refused, name):
+    shop.offer(name)
+    shop.spoil(name, {"status": 404})
+    assert "HTTP 404" in refused(name) and shop.tree() == ["cache", "data"]
+    shop.site.close()
+    assert "in 5 attempts" in refused(name) and shop.tree() == ["cache", "data"]
+
+
+# ---------------------------------------------------------------- interrupted
+CHILD = """
+import dataclasses, sys
+from srutils import cli
+from srutils.datasets import DATASETS, Remote
+url, size, sha256 = sys.argv[1:]
+remote = Remote(url, "archive.zip", int(size), sha256)
+DATASETS["div2k-valid"] = dataclasses.replace(DATASETS["div2k-valid"], parts={"": (2, None)}, files=(remote,))
+cli.main(["fetch", "div2k-valid"])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_command_is_resumed_by_the_next(shop, number):
+    noise = np.random.default_rng(0).random((200, 300))
+    data = shop.offer("div2k-valid", zipped({"0.npy": b"0", "1.npy": npy(noise)}))
+    stop = 1 << 18
+    arguments = [shop.site.url("/archive.zip"), str(len(data)), hashlib.sha256(data).hexdigest()]
+    command = [sys.executable, "-c", CHILD, *arguments]
+    shop.site.spoil, released = [{"stop": stop}], threading.Event()
+    shop.site.spoil[0]["stall"] = released
+    part = shop.root / "cache/DIV2K/archive.zip.part"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        while child.poll() is None and not (part.is_file() and part.stat().st_size >= stop // 2):
+            released.wait(0.02)
+        child.send_signal(number)
+        child.wait(30)
+        err = child.stderr.read()
+    released.set()
+    assert child.returncode == (130 if number == signal.SIGINT else -number) and "Traceback" not in err
+    kept = part.stat().st_size
+    assert data.startswith(part.read_bytes()) and kept >= stop // 2
+    again = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert again.returncode == 0 and shop.ranges == [None, f"bytes={kept}-"], again.stderr
+    assert sorted(os.listdir(shop.root / "cache/DIV2K/DIV2K_valid_HR")) == ["0.npy", "1.npy"]
