@@ -119,8 +119,8 @@ def evaluate(
         Name of an upscaler, or path of a model. On "deeplense" both "bicubic" and the baseline mean
         "bicubic-torch", as in that test's published figures.
     data : str
-        "deeplense" or "telescope" (drawn fresh from ``seed``, from the test split), or a folder of HR
-        photographs.
+        "deeplense" or "telescope" (drawn fresh from ``seed``, from the test split), a folder of lenses with
+        HR/ and LR/ (the DeepLense files, or what ``srutils simulate`` writes), or one of HR photographs.
     scale : int
     n : int, optional
         Number of lenses (300 by default), or the first n photographs.
@@ -138,18 +138,15 @@ def evaluate(
     """
     if n is not None and n < 1:
         raise ValueError(f"n is {n}; expected at least 1")
+    lens_folder = data not in LENS_TRACKS and all((Path(data) / name).is_dir() for name in ("HR", "LR"))
     upscaler = Upscaler.load(DEEPLENSE_BICUBIC if (model, data) == ("bicubic", "deeplense") else model, scale)
     if upscaler.name in DECONVOLVERS and data != "telescope":
         raise ValueError(f"{model} knows the instruments of the telescope track only; got {data!r}")
-    if data in LENS_TRACKS:
+    if data in LENS_TRACKS or lens_folder:
         if protocol is not None:
             raise ValueError(f"a protocol ({protocol}) is for photographs; {data} has one way of scoring")
-        from .tracks import simulate
-
-        scores = evaluate_lenses(
-            upscaler, simulate(data, n or LENSES, scale=upscaler.scale, seed=seed, split="test")
-        )
-        scores["seed"] = seed
+        scores = evaluate_lenses(upscaler, _lens_pairs(data, lens_folder, upscaler.scale, n, seed))
+        scores |= {} if lens_folder else {"seed": seed}
     else:
         if not Path(data).is_dir():
             raise FileNotFoundError(
@@ -161,3 +158,14 @@ def evaluate(
         scores = evaluate_photos(upscaler, ((str(file), read_image(file)) for file in files), protocol)
     name = model if model == "bicubic" else upscaler.name
     return {"model": name, "data": data, "scale": upscaler.scale, **scores}
+
+
+def _lens_pairs(data, folder: bool, scale: int, n, seed):
+    from .tracks import load_deeplense, simulate
+
+    if not folder:
+        return simulate(data, n or LENSES, scale=scale, seed=seed, split="test")
+    pairs = load_deeplense(data, n)
+    if pairs.scale != scale:
+        raise ValueError(f"{data} holds pairs of scale {pairs.scale}; asked for {scale}")
+    return pairs

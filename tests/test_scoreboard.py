@@ -177,3 +177,17 @@ def test_telescope_is_scored_against_the_noise_free_scene():
 def test_the_seed_decides():
     first, again, other = (scoreboard.evaluate("bicubic", "telescope", 4, n=3, seed=s) for s in (5, 5, 6))
     assert first == again and first["psnr"] != other["psnr"]
+
+
+def test_a_folder_of_lenses_is_scored_as_the_lenses_are(tmp_path):
+    lenses = tracks.simulate("telescope", 6, scale=2, seed=3)
+    tracks.save_pairs(lenses, tmp_path / "lenses")
+    folder = str(tmp_path / "lenses")
+    ours, theirs = (
+        scoreboard.evaluate("lanczos", folder, 2),
+        scoreboard.evaluate_lenses(Upscaler.load("lanczos", 2), lenses),
+    )
+    assert ours["n"] == 6 and ours["psnr"] == pytest.approx(theirs["psnr"], abs=1e-6)
+    assert ours["bicubic"]["psnr"] == pytest.approx(theirs["bicubic"]["psnr"], abs=1e-6)
+    with pytest.raises(ValueError, match="holds pairs of scale 2; asked for 4"):
+        scoreboard.evaluate("lanczos", folder, 4)

@@ -135,7 +135,7 @@ BREACHES = {
     "too few cells": (lambda nb: nb.cells.pop(9), "there are 29 cells before the exercises"),
     "too many cells": (
         lambda nb: nb.update(cells=nb.cells[:9] + [new_markdown_cell("x")] * 40 + nb.cells[9:]),
-        "not 30 to 60",
+        "not 30 to 62",
     ),
     "long cell": (lambda nb: code(nb, 4).update(source="assert a == 2\n" * 41), "has 41 lines"),
     "too little prose": (

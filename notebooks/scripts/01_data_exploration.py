@@ -46,9 +46,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SMALL = {"skimage": "scikit-image", "lazy_loader": "lazy-loader", "imageio": "imageio"}
-SMALL |= {"tifffile": "tifffile", "pooch": "pooch", "typer": "typer"}
-SMALL |= {"onnxruntime": "onnxruntime", "flatbuffers": "flatbuffers"}
+SMALL = "onnx==1.22.0 onnx_ir==1.1.0 onnxruntime==1.31.1 onnxscript==0.7.2 tf2onnx==1.17.0".split()
+SMALL += "accelerate flatbuffers imageio lazy_loader pooch safetensors tifffile typer".split()
+OFFLINE = "No internet? On Kaggle, choose Settings > Turn on internet, then run this cell again."
 
 if importlib.util.find_spec("srutils") is None:
     here = Path.cwd()
@@ -56,9 +56,12 @@ if importlib.util.find_spec("srutils") is None:
     if root is not None:  # a clone of the course that is not installed
         sys.path.insert(0, str(root))
     else:  # a notebook on its own, as Colab and Kaggle open it
-        missing = [package for module, package in SMALL.items() if importlib.util.find_spec(module) is None]
+        missing = [name for name in SMALL if importlib.util.find_spec(name.split("==")[0]) is None]
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        subprocess.check_call([*pip, "git+https://github.com/super-resolution-course/course", *missing])
+        pip += ["git+https://github.com/super-resolution-course/course", *missing]
+        answer = subprocess.run(pip, capture_output=True, text=True)
+        if answer.returncode != 0:
+            sys.exit(f"{answer.stderr}pip could not install the course, see above. {OFFLINE}")
         importlib.invalidate_caches()
 
 from srutils import course
@@ -791,24 +794,31 @@ assert largest < 1e-4
 # $$k(t)=\begin{cases}(a+2)|t|^3-(a+3)|t|^2+1 & |t|\le1\\ a|t|^3-5a|t|^2+8a|t|-4a & 1<|t|<2.\end{cases}$$
 #
 # An LR pixel sits half-way between two HR pixels (section 1), so the kernel is read at $t=\pm\tfrac12$ and
-# $\pm\tfrac32$. There $k(\tfrac32)=a/8$: the outer weight gives the parameter away. `SR_DATA` holds four
-# *original* pairs, read back at 8 bits from a published figure; where they are present, we question them as
-# well.
+# $\pm\tfrac32$. There $k(\tfrac32)=a/8$: the outer weight gives the parameter away. Where *original* pairs
+# are present, we question them as well: the files themselves (`srutils fetch deeplense-sr`), or the four
+# that our stored run had, read back at 8 bits from a published figure.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def keys(t, a):
     t = np.abs(t)
     near, far = (a + 2) * t**3 - (a + 3) * t**2 + 1, a * (t**3 - 5 * t**2 + 8 * t - 4)
     return np.where(t <= 1, near, np.where(t < 2, far, 0))
 
 
-original = course.find_data("lensing/sr_pairs_decoded_8bit.npz")
-if original is None:
-    print("Four original pairs would join here: SR_DATA/lensing/sr_pairs_decoded_8bit.npz (data/README.md).")
-else:
-    with np.load(original) as stored:
+# %% tags=["nbval-ignore-output"]
+files, figure_file = tracks.find_deeplense(), course.find_data("lensing/sr_pairs_decoded_8bit.npz")
+original = None
+if files is not None:
+    original = tracks.load_deeplense(files, n=20)
+elif figure_file is not None:
+    with np.load(figure_file) as stored:
         original = pairs.ImagePairs(stored["LR"][..., None], stored["HR"][..., None], 2, "original pairs")
+else:
+    print("Original pairs would join here: `srutils fetch deeplense-sr` (data/README.md).")
+eight_bits = files is None and original is not None
+if original is not None:
     fits["original pairs"] = fit_kernel(original.hr, original.lr)
+if eight_bits:
     rounded, _ = fit_kernel(metrics.quantize(replica.hr[:4]), metrics.quantize(replica.lr[:4]))
     outer = (rounded.sum(0) + rounded.sum(1))[[1, 4]].sum()
     print(f"deeplense, four pairs rounded to 8 bits: a = {2 * outer:.3f}")
@@ -838,11 +848,12 @@ plotting.show(figure, alt="Fitted kernels: four sharp taps for DeepLense, a broa
 
 # %% [markdown]
 # (Where original files are mentioned from here on, the stored notebook shows them; your own run does if
-# `SR_DATA` has them.) The replica's weights sit exactly on the curve with $a=-0.75$, and so do those of the original pairs, but
-# for what 8-bit rounding does (the printed lines show that it moves the fitted $a$ of our replica, too, by
-# a few hundredths). Matlab and Pillow use $a=-0.5$; **$a=-0.75$ is the signature of PyTorch and OpenCV**,
-# and four taps for a reduction mean that antialiasing was left off. The culprit is one line, such as
-# PyTorch's `interpolate(hr, scale_factor=0.5, mode="bicubic")`. The next cell runs that line, too.
+# `SR_DATA` has them.) The replica's weights sit exactly on the curve with $a=-0.75$, and so do those of the
+# original pairs, but for what 8-bit rounding does (the printed lines show that it moves the fitted $a$ of
+# our replica, too, by a few hundredths). Matlab and Pillow use $a=-0.5$; **$a=-0.75$ is the signature of
+# PyTorch and OpenCV**, and four taps for a reduction mean that antialiasing was left off. The culprit is
+# one line, such as PyTorch's `interpolate(hr, scale_factor=0.5, mode="bicubic")`. The next cell runs that
+# line, too.
 #
 # On the `telescope` track the same question gets another answer: a broad, soft hill. It is the difference
 # of the two PSFs and the larger pixel, which no four taps could imitate. That is what an instrument looks
@@ -921,11 +932,12 @@ brightest = corners(lenses.truth, 32).max((1, 2, 3)).reshape(4, -1).max(0)
 witnesses = {"deeplense": replica, "telescope": lenses[brightest < 1e-4]}
 if original is not None:
     witnesses["original pairs"] = original
-    print("rms of what remains in the four original pairs")
+    print(f"rms of what remains in {len(original)} original pairs")
     for name, value in line_up(original).items():
         print(f"  {name:30} {value:.4f}")
     gain = 2 * np.square(keys(np.array([0.5, 1.5]), -0.75)).sum()  # what the taps do to independent errors
-    print(f"  rounding HR and LR to 8 bits   {np.sqrt((1 + gain**2) / 12) / 255:.4f}")
+    if eight_bits:
+        print(f"  rounding HR and LR to 8 bits   {np.sqrt((1 + gain**2) / 12) / 255:.4f}")
     single = [fit_kernel(one.hr, one.lr)[0] for one in original]
     print("a from each pair:", ", ".join(f"{2 * (k.sum(0) + k.sum(1))[[1, 4]].sum():.2f}" for k in single))
 correlation = {}
@@ -1207,40 +1219,86 @@ assert scores[0] - scores[1] > 1 and abs(kernel.sum() - 1) > 0.01
 # %% [markdown]
 # ## Exercises
 #
-# **1. Whose bicubic?** Reduce a photograph by two with another library (OpenCV's `cv2.resize`,
-# scikit-image's `resize`, PyTorch's `interpolate` with and without `antialias=True`) and identify its
-# kernel as in section 5. Which of them antialias?
+# Each ends in a cell that checks your answer: it says whether it is right, nearly right and why, or where to
+# look. Worked answers are in [solutions/01_data_exploration.ipynb](solutions/01_data_exploration.ipynb).
+#
+# **1. Whose bicubic?** Somebody reduced HR by two with a four-tap cubic kernel, as in section 5, and you want
+# to know which library it was. But this time LR may have been multiplied by a number, because the files were
+# stored in another unit. Write a function that finds Keys' $a$ all the same.
 #
 # <details><summary>Hint</summary>
 #
-# `windows` wants arrays (N, H, W, 1) and an LR of exactly half the size. Fit on a textured photograph such
-# as `gravel`: on a smooth one many kernels explain LR equally well, and least squares picks an ugly one.
-# For antialiased kernels 6 taps are too few: use `windows(hr, lr, taps=10)`, and reshape the weights to 10
-# × 10.
+# `fit_kernel` does most of it, and does not mind the unit. Print the kernel that it finds for
+# `replica.hr[:40]` and `1.04 * replica.lr[:40]` beside the one for `replica.lr[:40]`. Which property of a
+# kernel did the factor change, which should every resizing kernel have, and what did it do to the outer
+# weights?
 #
 # </details>
-#
-# **2. A clump you can see.** Add one point mass to `to_source` (deflection $\theta_s^2\,\mathbf d/|\mathbf
-# d|^2$, where $\mathbf d$ points from the clump to the ray). How far from the arc may a clump of
-# $\theta_s=0.05''$ be, to be detected at three sigma in HR? And in LR x4?
+
+# %% tags=["exercise"]
+from srutils import exercises
+
+
+def find_a(hr, lr):
+    """hr (N, 2 h, 2 w, 1) and lr (N, h, w, 1) -> Keys' a."""
+    ...
+
+
+exercises.check(1, 1, find_a)
+
+# %% [markdown]
+# **2. A clump you can see.** A point mass deflects by $\theta_s^2\,\mathbf d/|\mathbf d|^2$, where
+# $\mathbf d$ points from the mass to the ray. Write this deflection. Then put a clump of
+# $\theta_s=0.05''$ at $(1.3'', 0.5'')$ into the lens below, close to its arc. By how many sigma does it show,
+# all pixels together, in the `telescope` track's HR? And in its LR x4, which sees four times less sharply and
+# has a sixteenth of the pixels? Give each to one percent.
 #
 # <details><summary>Hint</summary>
 #
-# Trace the lens with and without the clump, `blur` and `bin_pixels` both, divide the difference by the
-# noise of a pixel as `traces` does, and take the root of the sum of squares. Move the clump outwards along
-# a line through the arc. `lensing.point_masses` checks your formula.
+# Trace both skies, with and without the clump, on the grid of section 3 (256 × 256 rays, `tracks.PIXEL /
+# fine` apart); the clump's deflection is subtracted in the lens equation like the others. `blur` and
+# `bin_pixels` each sky as section 3 does for "HR" and for "LR x4", and divide by the brightest pixel of HR
+# without the clump. The noise of a pixel, and how pixels are put together, is in `traces`; take the noise of
+# the view without the clump. `lensing.point_masses` is there to check your deflection.
 #
 # </details>
-#
-# **3. A better memoriser.** Let the memoriser look at larger or smaller crops, at x2, or at ten times as
-# many. When does the leak grow, and does the honest split ever turn positive?
+
+# %% tags=["exercise"]
+clumpy_lens = {"theta_E": 1.2, "q": 0.75, "phi": 0.5, "g1": 0.03, "g2": -0.02}
+its_galaxy = {"radius": 0.16, "n": 1.0, "q": 0.6, "phi": 1.0, "x0": 0.07, "y0": 0.02}
+
+
+def clump(x, y, theta_s, x0, y0):
+    """Deflection (ax, ay) at (x, y) by a point mass at (x0, y0); all in arcsec."""
+    ...
+
+
+sigma_in_hr = ...
+sigma_in_lr_x4 = ...
+exercises.check(1, 2, clump, sigma_in_hr, sigma_in_lr_x4)
+
+
+# %% [markdown]
+# **3. A split that does not leak.** Somebody cut photographs into crops and noted for each crop whose it is.
+# Some photographs gave ten times as many crops as others. Write the function that chooses the test set: no
+# photograph may be on both sides, the test set gets about a given share *of the crops*, the same seed gives
+# the same split, and every photograph can be drawn.
 #
 # <details><summary>Hint</summary>
 #
-# Only three numbers change: the crop size 16, `scale`, and 6000. Larger crops are rarer to find again;
-# smaller ones are found in *other* photographs too. Remember to keep the crop size a multiple of the scale.
+# Shuffle the *names* (`np.unique` counts their crops as well), and take names until their crops make up the
+# share (`np.cumsum`). `np.isin` goes back from names to crops. A generator of its own,
+# `np.random.default_rng(seed)`, keeps the split independent of whatever else draws random numbers.
 #
 # </details>
+
+# %% tags=["exercise"]
+def hold_out(source, share, seed):
+    """source (N,), the photograph's name for each crop -> array (N,) of bool: True where it is for testing."""
+    ...
+
+
+exercises.check(1, 3, hold_out)
 
 # %% [markdown]
 # ## References

@@ -38,9 +38,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SMALL = {"skimage": "scikit-image", "lazy_loader": "lazy-loader", "imageio": "imageio"}
-SMALL |= {"tifffile": "tifffile", "pooch": "pooch", "typer": "typer"}
-SMALL |= {"onnxruntime": "onnxruntime", "flatbuffers": "flatbuffers"}
+SMALL = "onnx==1.22.0 onnx_ir==1.1.0 onnxruntime==1.31.1 onnxscript==0.7.2 tf2onnx==1.17.0".split()
+SMALL += "accelerate flatbuffers imageio lazy_loader pooch safetensors tifffile typer".split()
+OFFLINE = "No internet? On Kaggle, choose Settings > Turn on internet, then run this cell again."
 
 if importlib.util.find_spec("srutils") is None:
     here = Path.cwd()
@@ -48,9 +48,12 @@ if importlib.util.find_spec("srutils") is None:
     if root is not None:  # a clone of the course that is not installed
         sys.path.insert(0, str(root))
     else:  # a notebook on its own, as Colab and Kaggle open it
-        missing = [package for module, package in SMALL.items() if importlib.util.find_spec(module) is None]
+        missing = [name for name in SMALL if importlib.util.find_spec(name.split("==")[0]) is None]
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        subprocess.check_call([*pip, "git+https://github.com/super-resolution-course/course", *missing])
+        pip += ["git+https://github.com/super-resolution-course/course", *missing]
+        answer = subprocess.run(pip, capture_output=True, text=True)
+        if answer.returncode != 0:
+            sys.exit(f"{answer.stderr}pip could not install the course, see above. {OFFLINE}")
         importlib.invalidate_caches()
 
 from srutils import course
@@ -722,6 +725,17 @@ assert 41.2 < hard < 41.75 and soft > hard + 0.2 and np.isclose(quoted, hard, at
 print(f"a = -0.5 (Pillow) scores {soft:.2f} dB, a = -0.75 (torch, OpenCV) {hard:.2f} dB")
 print(f"srutils evaluate quotes {quoted:.2f} dB as bicubic's score")
 
+# %% tags=["nbval-ignore-output"]
+files = tracks.find_deeplense()
+if files is None:
+    print("The original files would be scored here: `srutils fetch deeplense-sr`.")
+else:
+    real = tracks.load_deeplense(files, n=course.pick(300, 1000))
+    real_sr = {name: Upscaler.load(name, 2)(real.lr) for name in KERNELS}
+    real_sr["bicubic, a = -0.75"] = Upscaler.load("bicubic-torch", 2)(real.lr)
+    print(f"the original test, {len(real)} pairs")
+    show_table(score_rows({name: metrics.lens_scores(sr, real.hr) for name, sr in real_sr.items()}))
+
 # %% [markdown]
 # *Which* bicubic enlarges is worth more than a third of a decibel. The kernel with $a = -0.75$ sharpens:
 # the arcs, which were sharp enough, and the noise. It is the one behind published scores on the real data:
@@ -1108,10 +1122,9 @@ show_table(pd.DataFrame(rows, columns=header))
 # two decibels on `telescope`: two methods must be compared on *the same* lenses.
 #
 # PSNR and SSIM disagree on `telescope`. Wiener is five to six decibels above bicubic and yet *below* it in
-# SSIM, at both scales; so is the noisy HR beside x2, four decibels above. Both have grain in the dark sky, and
-# there, where $\mu$ and $\sigma$ are small, SSIM is at its strictest. (At x2 even Lanczos changes places with
-# bicubic.)
-# Richardson-Lucy wins by both.
+# SSIM, at both scales; so is the noisy HR beside x2, four decibels above. Both have grain in the dark sky,
+# and there, where $\mu$ and $\sigma$ are small, SSIM is at its strictest. (At x2 even Lanczos changes
+# places with bicubic.) Richardson-Lucy wins by both.
 #
 # ## What went wrong and why
 #
@@ -1174,38 +1187,91 @@ assert max(wrong_psf, key=wrong_psf.get) == 1.0 and wrong_psf[1.0] - wrong_psf[1
 #   can know. The perfect image scores below bicubic because bicubic copies noise and the target is noisy.
 # - **The numbers to beat** are in the table of section 7. On `telescope` that is Richardson-Lucy, tuned on
 #   validation lenses: many decibels above bicubic, with two constants and no training.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1. A better cubic.** Score `resize_by_hand` with $a$ from $-1$ to $0$ on the `deeplense` lenses and on
-# the photographs. Where is the optimum, and why do the two differ?
+# Each ends in a cell that checks your answer: it says whether it is right, nearly right and why, or where to
+# look. Worked answers are in [solutions/02_bicubic_baseline.ipynb](solutions/02_bicubic_baseline.ipynb).
+#
+# **1. A score that agrees with the tables.** You have enlarged some photographs, they are stored as 8-bit
+# RGB, and you want the PSNR that a current table of photographs would print for them. Write the function,
+# from the rules of section 4. (`metrics.photo_scores` would do it; the point is to get there without it.)
 #
 # <details><summary>Hint</summary>
 #
-# Use `partial(keys, a=...)` on a dozen lenses and plot PSNR against $a$. Sharpening helps where LR was
-# blurred by antialiasing (photographs); it hurts where LR holds white noise.
-# </details>
+# Four choices, one after the other: which signal of the three channels, in which range; which pixels; which
+# peak, in the unit of that signal; and which mean over the pictures. Turn bytes into floats first: in bytes,
+# 3 - 5 is not -2. The pictures may differ in size, so they come as lists.
 #
-# **2. Wiener without tuning.** Replace the power law by the mean power spectrum of 200 *training* truths,
-# and the noise by its photon count. How close do you come to the tuned filter?
+# </details>
+
+# %% tags=["exercise"]
+from srutils import exercises
+
+
+def table_psnr(sr, hr, scale):
+    """sr, hr: lists of uint8 RGB pictures (H, W, 3) -> the PSNR that a table prints, in dB."""
+    ...
+
+
+exercises.check(2, 1, table_psnr)
+
+
+# %% [markdown]
+# **2. Wiener without tuning.** Section 6 guessed that scenes have a power law for a spectrum, and tuned
+# three constants. Both ingredients can be had without a guess: the scenes' power spectrum $P$ from the
+# noise-free truths of the *training* lenses, the noise $\nu$ from the photons in LR. Write the function
+# that measures them, in the units in which `np.fft.fft2` gives them (no division by the number of pixels).
+# When it is right, put both into `wiener` instead of the power law: how close do you come to the tuned
+# filter?
 #
 # <details><summary>Hint</summary>
 #
-# `power = np.mean(np.abs(np.fft.fft2(truth)) ** 2, axis=0)` in place of the power law. The noise in LR's
-# spectrum has power `h * w * variance`, the variance being the mean of `(lr * PEAK + SKY) / (scale *
-# PEAK)**2`; `folded` keeps its factor `scale**-4`.
-# </details>
+# $P$ is a mean over scenes of a squared absolute value, one number for each frequency. For $\nu$: a pixel
+# of LR collects photons from an area of `scale` × `scale` HR pixels, from lens and sky, and its brightness
+# is that number over `scale**2 * PEAK`, less the sky (section 6 has the variance, in the cell that computes
+# chi square). A Fourier coefficient is a sum over all $h\times w$ pixels, whose noise is independent. In
+# `wiener`, `power` and `noise` take the place of the power law and of the constant; `folded` keeps its
+# factor `scale**-4`.
 #
-# **3. Stopping without the truth.** Real lenses have no truth. Stop Richardson-Lucy when chi square per LR
-# pixel reaches 1 (the discrepancy principle). How much do you lose against the tuned number of iterations?
+# </details>
+
+# %% tags=["exercise"]
+def measure(truth, lr, scale):
+    """truth (N, H, W), lr (N, h, w) -> power (H, W) of the scenes, and the noise power of LR, a number."""
+    ...
+
+
+exercises.check(2, 2, measure)
+
+
+# %% [markdown]
+# **3. Stopping without the truth.** A real lens comes without its truth, so nobody can tell where PSNR
+# peaks. But the photons can be counted, so we know how well a scene *should* explain LR: chi square per
+# pixel should be about 1. A scene that explains it better than that explains noise. Write the function that
+# stops Richardson-Lucy, without smoothing, by this rule (the *discrepancy principle*): for each lens on its
+# own, the first entry of `runs` at which chi square per LR pixel is 1 or less, or the last one if there is
+# none.
 #
 # <details><summary>Hint</summary>
 #
-# The loop of "What went wrong" computes everything you need. Interpolate the iteration at which `long_chi2`
-# crosses 1, for each lens on its own, and look at the spread. Most pixels are dark sky, so ask which pixels
-# chi square should count.
-# </details>
+# The loop of "What went wrong" has chi square, but averaged over the lenses. What the scene predicts, what
+# variance the photons of that prediction have, what LR shows: mean over the axes of the pixels only. To try
+# it, `y = telescope[2].lr[:12, ..., 0]` and `runs = richardson_lucy(y, transfer(128, 2), 2, range(1, 31))`;
+# then compare the PSNR where you stop with the best of each lens.
 #
+# </details>
+
+# %% tags=["exercise"]
+def stop(y, runs):
+    """y (N, 64, 64): LR at x2; runs: {iterations: scenes (N, 128, 128)} -> array (N,): where to stop."""
+    ...
+
+
+exercises.check(2, 3, stop)
+
+# %% [markdown]
 # ## References
 #
 # - R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 29, 1153 (1981).

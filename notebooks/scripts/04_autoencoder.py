@@ -45,9 +45,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SMALL = {"skimage": "scikit-image", "lazy_loader": "lazy-loader", "imageio": "imageio"}
-SMALL |= {"tifffile": "tifffile", "pooch": "pooch", "typer": "typer"}
-SMALL |= {"onnxruntime": "onnxruntime", "flatbuffers": "flatbuffers"}
+SMALL = "onnx==1.22.0 onnx_ir==1.1.0 onnxruntime==1.31.1 onnxscript==0.7.2 tf2onnx==1.17.0".split()
+SMALL += "accelerate flatbuffers imageio lazy_loader pooch safetensors tifffile typer".split()
+OFFLINE = "No internet? On Kaggle, choose Settings > Turn on internet, then run this cell again."
 
 if importlib.util.find_spec("srutils") is None:
     here = Path.cwd()
@@ -55,9 +55,12 @@ if importlib.util.find_spec("srutils") is None:
     if root is not None:  # a clone of the course that is not installed
         sys.path.insert(0, str(root))
     else:  # a notebook on its own, as Colab and Kaggle open it
-        missing = [package for module, package in SMALL.items() if importlib.util.find_spec(module) is None]
+        missing = [name for name in SMALL if importlib.util.find_spec(name.split("==")[0]) is None]
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        subprocess.check_call([*pip, "git+https://github.com/super-resolution-course/course", *missing])
+        pip += ["git+https://github.com/super-resolution-course/course", *missing]
+        answer = subprocess.run(pip, capture_output=True, text=True)
+        if answer.returncode != 0:
+            sys.exit(f"{answer.stderr}pip could not install the course, see above. {OFFLINE}")
         importlib.invalidate_caches()
 
 from srutils import course
@@ -107,22 +110,6 @@ plotting.use_style()
 # other.
 
 # %%
-def half(image):
-    """The photographs of the folder Photos are soft; at half their size they are sharp."""
-    image = pairs.crop_to_multiple(image, 2)
-    return pairs.resize(image, (image.shape[0] // 2, image.shape[1] // 2), "lanczos")
-
-
-def long_run_photographs():
-    """For the full preset: T91, BSD200 and Photos under SR_DATA; every 20th of BSD200 is for validation."""
-    folders = [course.find_data(name) for name in ("T91", "BSD200", "Photos")]
-    if None in folders:
-        raise FileNotFoundError("the full preset trains on the folders T91, BSD200 and Photos under SR_DATA")
-    t91, bsd, soft = (photos.folder(folder) for folder in folders)
-    train = t91 + [bsd[i] for i in range(len(bsd)) if i % 20]
-    return [image for _, image in train] + [half(image) for _, image in soft], bsd[::20]
-
-
 def linnaeus(part, per_class):
     """Tiles from a folder of Linnaeus 5, equally many of each class; none where it is not there."""
     folder = course.find_data(f"Linnaeus 5 128X128/{part}")
@@ -135,7 +122,7 @@ test_tiles = photos.tiles(test_photographs, TILE)
 if course.preset() == "quick":
     train_images = list(photos.tiles(train_photographs, TILE)) + linnaeus("train", 40)
 else:
-    train_images, val_photographs = long_run_photographs()
+    train_images, val_photographs = photos.training_photographs()
     train_images += linnaeus("train", 1200)
 val_tiles = photos.tiles(val_photographs, TILE, n_per_image=course.pick(8, 4))
 
@@ -621,8 +608,9 @@ def measured(upscaler):
 # %% tags=["nbval-ignore-output"]
 card = {
     "task": "photo", "scale": SCALE, "channels": "rgb", "input": "bilinear", "multiple": 4,
+    "edges": "repeat",  # outside the picture the network sees its edge once more, not zeros
     "architecture": f"autoencoder with additive skips, widths {WIDTHS}, code 8, residual to bilinear",
-    "data": course.pick("photographs inside scikit-image", "T91, BSD200 (but every 20th), Photos / 2")
+    "data": ("photographs inside scikit-image" if course.preset() == "quick" else photos.training_source())
     + (", Linnaeus 5" if linnaeus("train", 1) else ""),
     "split": "by photograph", "preset": course.preset(),
     "steps": STEPS, "batch": BATCH, "patch": PATCH * SCALE,
@@ -791,7 +779,7 @@ plotting.show(figure, alt="A noisy tile enlarged four ways, with residuals from 
 # nothing at all. Their outlines are what LR did not hold, and what was taken away with the noise; they are
 # fainter for the networks.
 #
-# All of this holds for *this* strength of noise (exercise 2).
+# All of this holds for *this* strength of noise. Exercise 2 asks what changes with another.
 
 # %%
 psnr = {name: score(images)[0] for name, images in cleaned.items()}
@@ -838,11 +826,12 @@ figure = plotting.image_grid(panels, columns=3, size=2.5)
 plotting.show(figure, alt="The network sharpens noise into grain, and jagged edges into more jagged ones.")
 
 # %% [markdown]
-# Odd *contents* do little harm: an edge is an edge, in a motorcycle or in print, and if the smooth lenses gain
-# little, it is because bicubic leaves little to gain. Odd *origins* are fatal. In both rows of the figure the
-# network is **worse than bicubic**, and for the same reason. It has learned to undo one particular reduction,
-# the antialiased bicubic one, by strengthening fine detail. Noise is fine detail; so is the staircase that
-# dropped pixels leave. It strengthens both, with full confidence. Nothing in its output says so.
+# Odd *contents* do little harm: an edge is an edge, in a motorcycle or in print, and if the smooth lenses
+# gain little, it is because bicubic leaves little to gain. Odd *origins* are fatal. In both rows of the
+# figure the network is **worse than bicubic**, and for the same reason. It has learned to undo one
+# particular reduction, the antialiased bicubic one, by strengthening fine detail. Noise is fine detail; so
+# is the staircase that dropped pixels leave. It strengthens both, with full confidence. Nothing in its
+# output says so.
 #
 # (Dropping pixels also moves the grid of LR by half a pixel of HR, see lesson 01. Both methods pay for that.)
 #
@@ -899,31 +888,73 @@ assert np.abs(tiled - shipped(crop)).max() < 1e-4  # enlarged in small tiles: no
 # %% [markdown]
 # ## Exercises
 #
-# **1. Cut one wire.** Build the network with only the skip from input to output, or only the one at half
-# size. Which of the three matters most?
+# The cell below each exercise tells right from nearly right and says why. Solutions that pass stand in
+# [solutions/04_autoencoder.ipynb](solutions/04_autoencoder.ipynb).
+#
+# **1. Count the contributions.** In a transposed convolution each pixel of the input puts a patch of
+# `kernel` × `kernel` pixels into the output; the patches of neighbours lie `stride` pixels apart, and where
+# patches overlap they are added. Section 3 says that with 6 × 6 kernels and stride 2 every output pixel
+# gets as many contributions as its neighbours. Write a function that counts them, for an input of `n` × `n`
+# pixels. Nothing is cut off at the edges. Then look at kernels of 3, 4 and 5: which would you use?
 #
 # <details><summary>Hint</summary>
-# Give <code>autoencoder</code> a set of names instead of a flag. The wire from input to output brings the
-# start to bilinear; ask then which of the inner ones brings the gain over bicubic. Score all on
-# <code>test_tiles</code>.
+# Take a pencil, one axis and three input pixels: which patches reach output pixel number 4? On the
+# computer, a field of zeros and two loops are enough.
 # </details>
-#
-# **2. Another noise.** Add noise of sigma 5/255 and 25/255 to LR and use the denoiser trained at 10/255.
-# Then draw a new sigma for each patch in <code>Noisy.batch</code> and train again.
+
+# %% tags=["exercise"]
+from srutils import exercises
+
+
+def contributions(n, kernel, stride):
+    """How many patches reach each pixel of the output: an array of ((n - 1) * stride + kernel) pixels a side."""
+    ...
+
+
+exercises.check(4, 1, contributions)
+
+
+# %% [markdown]
+# **2. Another noise.** Let noise of standard deviation `sigma` fall on every pixel of a block. Seen along
+# the principal directions it has the same `sigma` in every number of the code, for that is only a rotation.
+# A number with the variance $v$ (over clean pictures; its mean is taken out) arrives as $c + e$, and the
+# decoder may multiply it by a factor $f$ before it goes on. A short code has $f = 1$ for some numbers and
+# $f = 0$ for the others. Which factors bring $f\,(c + e)$ closest to $c$, in the mean square?
 #
 # <details><summary>Hint</summary>
-# With less noise than it knows, the network still removes as much: detail goes. With more, grain is left.
-# Then compare at 10 with the network that knows only 10; and how can the other one tell how strong the noise
-# is?
+# First the two ends: which factor is right without noise, and which for a number that never varies? Then
+# write out the mean of (f (c + e) - c)². Number and noise have nothing to do with each other, so the mean
+# of c e is zero.
 # </details>
-#
-# **3. Make a checkerboard.** Replace the last layer's 6 × 6 kernel by 3 × 3 and look at the untrained
-# network's output for a flat grey picture; then train it.
+
+# %% tags=["exercise"]
+def trust(variances, sigma):
+    """The best factor for each number of a code, from an array of their variances in clean pictures."""
+    ...
+
+
+exercises.check(4, 2, trust)
+
+
+# %% [markdown]
+# **3. A wire made by hand.** The network without skips lost details that were in its own input. But LR is
+# still there! Write a function that takes an enlarged picture and LR, and returns a picture that agrees
+# with LR better: reduced as LR was reduced, it should come out close to LR. What the given picture shows
+# beyond LR must stay. No training is needed; `low` reduces, `bicubic` enlarges. Then let it mend
+# `sr["without skips"]`. Does it help the network with skips, too?
 #
 # <details><summary>Hint</summary>
-# Use <code>skips=False</code> for the first look. With stride 2 and kernel 3, one output pixel in four gets
-# four contributions and one gets a single one. Compare the spectra near 0.5 cycles per pixel.
+# What the picture lacks can be seen at LR's size only, and has to be given back at its own. One correction
+# leaves a little missing; nothing forbids a second.
 # </details>
+
+# %% tags=["exercise"]
+def give_back(sr, lr):
+    """Pictures (N, 2h, 2w, 3) that have what `sr` shows, and agree with `lr` (N, h, w, 3)."""
+    ...
+
+
+exercises.check(4, 3, give_back)
 
 # %% [markdown]
 # ## References

@@ -21,8 +21,8 @@
 # %% [markdown]
 # **You will do**
 #
-# - build SRResNet block by block in PyTorch, and train it with Accelerate so that the same cell runs on a CPU,
-#   on one GPU or on several, and survives a kill;
+# - build SRResNet block by block in PyTorch, and train it with Accelerate so that the same cell runs on a
+#   CPU, on one GPU or on several, and survives a kill;
 # - set a discriminator against it, with three losses, and plot which of them pulls how hard;
 # - turn a dial from the faithful network to the sharp one, and see every stop between them;
 # - let an adversary learn from noisy pictures, and catch it painting noise;
@@ -32,8 +32,8 @@
 #
 # - why batch normalisation hurts in super-resolution, and what replaces it;
 # - what a healthy pair of networks looks like while it trains, and what a failing one looks like;
-# - why, at the limit of what is possible, a more realistic picture is a less accurate one (Blau and Michaeli's
-#   trade-off), and how to measure both sides;
+# - why, at the limit of what is possible, a more realistic picture is a less accurate one (Blau and
+#   Michaeli's trade-off), and how to measure both sides;
 # - why a published SRGAN for lenses scored below bicubic and nobody noticed.
 #
 # **You will need** lesson 03, and about an hour to read. The quick preset runs in about a minute and a half
@@ -48,9 +48,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SMALL = {"skimage": "scikit-image", "lazy_loader": "lazy-loader", "imageio": "imageio"}
-SMALL |= {"tifffile": "tifffile", "pooch": "pooch", "typer": "typer"}
-SMALL |= {"onnxruntime": "onnxruntime", "flatbuffers": "flatbuffers"}
+SMALL = "onnx==1.22.0 onnx_ir==1.1.0 onnxruntime==1.31.1 onnxscript==0.7.2 tf2onnx==1.17.0".split()
+SMALL += "accelerate flatbuffers imageio lazy_loader pooch safetensors tifffile typer".split()
+OFFLINE = "No internet? On Kaggle, choose Settings > Turn on internet, then run this cell again."
 
 if importlib.util.find_spec("srutils") is None:
     here = Path.cwd()
@@ -58,9 +58,12 @@ if importlib.util.find_spec("srutils") is None:
     if root is not None:  # a clone of the course that is not installed
         sys.path.insert(0, str(root))
     else:  # a notebook on its own, as Colab and Kaggle open it
-        missing = [package for module, package in SMALL.items() if importlib.util.find_spec(module) is None]
+        missing = [name for name in SMALL if importlib.util.find_spec(name.split("==")[0]) is None]
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        subprocess.check_call([*pip, "git+https://github.com/super-resolution-course/course", *missing])
+        pip += ["git+https://github.com/super-resolution-course/course", *missing]
+        answer = subprocess.run(pip, capture_output=True, text=True)
+        if answer.returncode != 0:
+            sys.exit(f"{answer.stderr}pip could not install the course, see above. {OFFLINE}")
         importlib.invalidate_caches()
 
 from srutils import course
@@ -148,16 +151,8 @@ def photo_data(scale):
     if course.preset() == "quick":
         train, val, _ = (list(part.values()) for part in photos.photo_split())
     else:
-        folders = [course.find_data(name) for name in ("T91", "BSD200", "Photos")]
-        if None in folders:
-            raise FileNotFoundError(
-                "the full preset trains on the folders T91, BSD200 and Photos under SR_DATA"
-            )
-        t91, bsd, large = ([image for _, image in photos.folder(folder)] for folder in folders)
-        half = [
-            pairs.resize(x, (x.shape[0] // 2, x.shape[1] // 2), "lanczos") for x in large
-        ]  # they are soft
-        train, val = t91 + [x for i, x in enumerate(bsd) if i % 20] + half, bsd[::20]
+        train, val = photos.training_photographs()
+        val = [image for _, image in val]
     train = [rgb8(image) for image in train if min(image.shape[:2]) >= 32 * scale]
     middle = [x[(x.shape[0] - 240) // 2 :, (x.shape[1] - 240) // 2 :][:240, :240] for x in map(rgb8, val)]
     small = [[metrics.quantize(pairs.degrade(image, scale)) for image in part] for part in (train, middle)]
@@ -425,6 +420,10 @@ def train(run, data, update, *, patch, batch=16, tries=1, every=250, fresh=False
 # possible answers is what we want (lesson 03), and the mean *absolute* error on photographs, which forgives
 # the few pixels that nobody could have known; it is the usual choice there since EDSR. Where the target has
 # no noise (section 5), the absolute error is taken as well.
+#
+# Photographs need one thing more. Patches are chosen for their contrast, so the network hardly ever sees a
+# plain wall or a clear sky, and nothing tells it to leave them alone: our first one returned flat colours a
+# few levels of 255 off, in a pattern of little squares. Now two patches of every batch have a single colour.
 
 # %%
 def descend(run, network, optimiser, loss, limit):
@@ -442,6 +441,18 @@ def pixel_update(pixel_loss):
         return {"pixel": loss}
 
     return update
+
+
+def with_flat_patches(update, n=2):
+    """The same update with `n` patches of one colour each in every batch: a flat wall has to stay flat, and its colour."""
+
+    def updated(run, lr, hr):
+        chance = torch.Generator().manual_seed(run.step)
+        colours = (1.5 * torch.rand(n, 3, 1, 1, generator=chance) - 0.25).clamp(0, 1)  # a third saturated
+        lr[:n], hr[:n] = colours.to(lr), colours.to(hr)
+        return update(run, lr, hr)
+
+    return updated
 
 
 def pixel_loss(track, target="hr"):
@@ -527,6 +538,7 @@ def ship(run, track, scale, **facts):
 
     card = {"task": "photographs" if track == "photo" else "lenses", "scale": scale, "input": "lr"}
     card |= {"channels": "rgb" if track == "photo" else "gray", "preset": course.preset()}
+    card |= {"edges": "repeat" if track == "photo" else "zero"}  # what the network sees outside the picture
     card |= {"framework": f"PyTorch {torch.__version__}, Accelerate {course.version_of('accelerate')}"}
     card |= {"precision": run.accelerator.mixed_precision.replace("no", "float32")}
     card |= {"processes": run.accelerator.num_processes}
@@ -635,9 +647,10 @@ class Discriminator(nn.Module):
 # three losses:
 #
 # 1. the **pixel** loss, as before: stay where the data are;
-# 2. a **content** loss: look alike to a network. Ledig et al. used VGG-19 (Simonyan and Zisserman 2015), trained on ImageNet; our default
-#    compares what the discriminator's own layers make of SR and HR (*feature matching*, Salimans et al. 2016),
-#    which needs no download and works for lenses, of which ImageNet has none;
+# 2. a **content** loss: look alike to a network. Ledig et al. used VGG-19 (Simonyan and Zisserman 2015),
+#    trained on ImageNet; our default compares what the discriminator's own layers make of SR and HR
+#    (*feature matching*, Salimans et al. 2016), which needs no download and works for lenses, of which
+#    ImageNet has none;
 # 3. the **adversarial** loss $\text{softplus}(-D(\text{SR}))$: be believed.
 #
 # How much does each one count? A weight means nothing by itself, since the losses have different units. What
@@ -757,7 +770,6 @@ WEIGHTS = {  # of the three losses; the pixel loss is the mean squared error on 
 }
 BATCH = 16  # and half of that against an adversary
 RECIPE = "Adam (beta_2 0.99), warm-up, cosine to 0, gradient clipped, averaged weights"
-PHOTOGRAPHS = "T91, BSDS500 train without every 20th, 42 photographs halved; RGB, 8 bits"
 
 
 def stage_of(stage, track, scale):
@@ -788,12 +800,14 @@ def full_run(track, scale):
         network, adversary, update, rates, target, batch, facts = stage_of(stage, track, scale)
         if track == "photo":
             data = photo_data(scale)
-            facts["data"] = course.pick("photographs inside scikit-image", PHOTOGRAPHS)
+            builtin = course.preset() == "quick"
+            facts["data"] = "photographs inside scikit-image" if builtin else photos.training_source()
         else:
             data = lens_data(track, scale, target)
             seen = {"hr": "noisy HR image", "truth": "noise-free truth"}[target]
             facts["data"] = f"{len(data[0]):,} simulated lenses of the {track} track, target: the {seen}"
         facts["recipe"] = RECIPE + os.environ.get("SR_NOTE", "")
+        update = with_flat_patches(update) if track == "photo" else update
         run = Run(f"{stage}-{name}", network, steps, *rates, discriminator=adversary)
         train(run, data, update, patch=task["patch"], batch=batch, tries=2 if track == "photo" else 1)
         if run.accelerator.is_main_process:
@@ -976,6 +990,15 @@ for rows in judgements.values():
         assert rows["SRGAN"][figure_of_merit] < rows["SRResNet"][figure_of_merit]
     assert rows["SRGAN"]["psnr"] < rows["SRResNet"]["psnr"] or rows is x2
 
+# %% tags=["nbval-ignore-output"]
+if (folder := tracks.find_deeplense()) is None:
+    print("The original test would be scored here: `srutils fetch deeplense-sr`.")
+else:
+    real = tracks.load_deeplense(folder, course.pick(60, 1000))
+    original = {name: judged(up(real.lr), real.hr) for name, up in upscalers("deeplense", 2).items()}
+    text = f"| original test, {len(real)} pairs {HEAD}"
+    display(Markdown(text + "".join(as_row(name, s) for name, s in original.items())))
+
 
 # %% [markdown]
 # Read the rows of each task downwards, first by PSNR. On `deeplense` SRResNet ends within a tenth of a
@@ -1015,8 +1038,9 @@ plotting.show(
 # %% [markdown]
 # In the zoom, SRResNet and the oracle are the same picture, smoother than HR. SRGAN's is grainy again. Does
 # it have HR's grain? The bottom row answers: its error is *larger* than SRResNet's, spread over the empty sky
-# as well, and it shows a faint weave that no photon made. It looks like HR's noise and agrees with it
-# nowhere. Whoever measures faint sources on this picture measures, in part, what the generator made up.
+# as well, and it shows a faint weave that no photon made. It looks like HR's noise, and most of it is not
+# (exercise 3 puts a number to it). Whoever measures faint sources on this picture measures, in part, what the
+# generator made up.
 
 # %% tags=["nbval-ignore-output"]
 plotting.show(
@@ -1113,9 +1137,13 @@ def dialled(track, scale, t):
     network = generator(track, scale).eval()
     network.load_state_dict({key: (1 - t) * faithful[key] + t * sharp[key] for key in faithful})
 
+    margin = 32 if track == "photo" else 0  # beyond its edges a photograph goes on, as `Upscaler` has it
+    inner = slice(margin * scale, -margin * scale or None)
+
     def enlarge(lr):
         with torch.inference_mode():
-            return network(to_torch(lr)).permute(0, 2, 3, 1).numpy()
+            sr = network(F.pad(to_torch(lr), [margin] * 4, "replicate"))
+        return sr[..., inner, inner].permute(0, 2, 3, 1).numpy()
 
     return enlarge
 
@@ -1264,58 +1292,102 @@ assert told["nearest neighbour", "test"][3] > 0.974 > told["nearest neighbour", 
 #
 # ## Recap
 #
-# - **SRResNet**: residual blocks and a sub-pixel layer, no batch normalisation, which cost decibels in the small
-#   comparison of section 2. With Accelerate the same cell serves CPU, GPU and several processes, and a killed run
-#   ends with the same weights as an unbroken one.
-# - **The adversary** judges patches; three losses pull at the picture, and the plot of their pulls says more than
-#   their weights. A healthy discriminator is ahead and never certain. A broken pair may look balanced while the
-#   picture pays: watch a figure that the adversary has no say in.
-# - **The dial** between SRResNet and SRGAN costs nothing, and every stop works. Perception and distortion are two
-#   axes: once an upscaler is as good as can be on one, it gains on the other only by giving some up.
-# - **Painted noise**: SRResNet learns the truth from noisy targets, an adversary learns the noise. What it is shown
-#   as *real* is what it will invent.
-# - **Below nearest neighbour**: a published SRGAN for lenses lost to doing nothing; a baseline in the next line of
-#   the table would have told.
-#
+# - **SRResNet**: residual blocks and a sub-pixel layer, no batch normalisation, which cost decibels in the
+#   small comparison of section 2. With Accelerate the same cell serves CPU, GPU and several processes, and
+#   a killed run ends with the same weights as an unbroken one.
+# - **The adversary** judges patches; three losses pull at the picture, and the plot of their pulls says
+#   more than their weights. A healthy discriminator is ahead and never certain. A broken pair may look
+#   balanced while the picture pays: watch a figure that the adversary has no say in.
+# - **The dial** between SRResNet and SRGAN costs nothing, and every stop works. Perception and distortion
+#   are two axes: once an upscaler is as good as can be on one, it gains on the other only by giving some
+#   up.
+# - **Painted noise**: SRResNet learns the truth from noisy targets, an adversary learns the noise. What it
+#   is shown as *real* is what it will invent.
+# - **Below nearest neighbour**: a published SRGAN for lenses lost to doing nothing; a baseline in the next
+#   line of the table would have told.
+
+# %% [markdown]
 # ## Exercises
 #
-# **1. The stop that you would publish.** Give `T` three values and look at the astronaut's face and at a lens
-# each time. Which stop would you put into a holiday album, and which into a catalogue of lenses? Which number
-# of the tables agrees with your eye, and which does not?
+# The cell below each exercise tells right from nearly right and says why. Solutions that pass stand in
+# [solutions/05_srgan.ipynb](solutions/05_srgan.ipynb).
+#
+# **1. The perfect judge.** SRResNet's sky on `deeplense` is too calm, and section 6's discriminator found
+# out. How sure can it be? Let it see one pixel of empty sky, $x$. In HR it is drawn from a normal
+# distribution with mean 0 and standard deviation `real`, in SR from one with `fake`; one picture in two is
+# real. The best possible discriminator believes in *real* with $p_\text{real}(x) / (p_\text{real}(x) +
+# p_\text{fake}(x))$ (Goodfellow et al.). Write its verdict $D(x)$: the number that gives this belief when
+# it goes through the sigmoid, $1 / (1 + e^{-D})$.
 #
 # <details><summary>Hint</summary>
 #
-# `dialled("photo", 4, T)(lr)` gives pictures for `plotting.image_grid`. For the catalogue, the question is
-# not what looks best but what another measurement will be made on.
+# Divide numerator and denominator of the belief by $p_\text{real}$ and compare with the sigmoid. Then put the
+# two normal densities in; mind what stands before the exponentials.
 #
 # </details>
-#
-# **2. Take the magnifier away.** Let the healthy pair of section 6 play again with a discriminator of
-# `gain=0`. How much longer does it take until it can tell real from generated? What do you expect, and find,
-# on photographs?
+
+# %% tags=["exercise"]
+from srutils import exercises
+
+
+def verdict(x, real, fake):
+    """The verdict of the best discriminator on values `x` (a number or an array): positive for real."""
+    ...
+
+
+exercises.check(5, 1, verdict)
+
+
+# %% [markdown]
+# **2. The dial between pictures.** Section 8 mixes two networks' weights. One may mix their *pictures*
+# instead, $(1 - t)\,\text{SRResNet} + t\,\text{SRGAN}$, pixel by pixel. What will that cost? Say it before
+# you mix anything: let `faithful` and `sharp` be the mean squared errors of the two pictures against HR,
+# and `between` the mean squared difference of the two pictures from each other. Write the mean squared
+# error of the mix.
 #
 # <details><summary>Hint</summary>
 #
-# `adversarial_run(..., gain=0.0)`, and plot `real believed` and `fake believed` of both runs into one figure.
-# A photograph's fine detail is not faint: look at the gain that `ADVERSARY` has for each task.
+# The error of the mix is the same mix of the two errors. Square it. The product of the two errors is left
+# over, and `between` knows it: the difference of the pictures is the difference of their errors.
 #
 # </details>
-#
-# **3. Mean or median?** Train the quick SRResNet of section 3 with `F.l1_loss`. On noisy lenses the mean
-# absolute error aims at the median of all possible HR images, the squared error at their mean. Which one is
-# closer to the truth here, and does it depend on where in the picture you look?
+
+# %% tags=["exercise"]
+def mixed_mse(t, faithful, sharp, between):
+    """The mean squared error of the mix at `t`, from three mean squares."""
+    ...
+
+
+exercises.check(5, 2, mixed_mse)
+
+
+# %% [markdown]
+# **3. Whose grain is it?** Call *grain* what a picture shows beyond the noise-free truth. On the empty sky of
+# `deeplense`, SRGAN's grain is about as strong as HR's; is it the same? Write a function that gives the
+# correlation coefficient of the two grains over all pixels of all images: 1 if they are the same up to a
+# factor, 0 if they have nothing in common. Then ask it about every method in `results["deeplense", 2]`, whose
+# first entry holds the lenses with their `truth`. Before you look: what do you expect of the oracle?
 #
 # <details><summary>Hint</summary>
 #
-# Photon noise is nearly symmetric where there is much light, and skewed where there is little. Compare the
-# mean error, not its square, on the empty sky and on the ring.
+# `np.corrcoef` wants two flat lists. For the oracle: LR was made from the noisy HR image, and section 6 says
+# which part of the noise's variance an average cannot keep.
 #
 # </details>
-#
+
+# %% tags=["exercise"]
+def agreement(sr, hr, truth):
+    """One number for images (N, H, W, 1): how well the grain of SR agrees with that of HR."""
+    ...
+
+
+exercises.check(5, 3, agreement)
+
+# %% [markdown]
 # ## References
 #
-# - C. Ledig et al., *Photo-realistic single image super-resolution using a generative adversarial network*, CVPR
-#   2017, [doi:10.1109/CVPR.2017.19](https://doi.org/10.1109/CVPR.2017.19): SRResNet and SRGAN.
+# - C. Ledig et al., *Photo-realistic single image super-resolution using a generative adversarial network*,
+#   CVPR 2017, [doi:10.1109/CVPR.2017.19](https://doi.org/10.1109/CVPR.2017.19): SRResNet and SRGAN.
 # - I. Goodfellow et al., *Generative adversarial nets*, NeurIPS 2014,
 #   [doi:10.48550/arXiv.1406.2661](https://doi.org/10.48550/arXiv.1406.2661).
 # - S. Ioffe, C. Szegedy, *Batch normalization*, ICML 2015,
@@ -1324,16 +1396,17 @@ assert told["nearest neighbour", "test"][3] > 0.974 > told["nearest neighbour", 
 #   [doi:10.1109/CVPR.2016.90](https://doi.org/10.1109/CVPR.2016.90).
 # - B. Lim et al., *Enhanced deep residual networks for single image super-resolution*, CVPR workshops 2017,
 #   [doi:10.1109/CVPRW.2017.151](https://doi.org/10.1109/CVPRW.2017.151): EDSR, without batch normalisation.
-# - P. Isola, J.-Y. Zhu, T. Zhou, A. A. Efros, *Image-to-image translation with conditional adversarial networks*,
-#   CVPR 2017, [doi:10.1109/CVPR.2017.632](https://doi.org/10.1109/CVPR.2017.632): the discriminator of patches.
+# - P. Isola, J.-Y. Zhu, T. Zhou, A. A. Efros, *Image-to-image translation with conditional adversarial
+#   networks*, CVPR 2017, [doi:10.1109/CVPR.2017.632](https://doi.org/10.1109/CVPR.2017.632): the
+#   discriminator of patches.
 # - T. Salimans et al., *Improved techniques for training GANs*, NeurIPS 2016,
 #   [doi:10.48550/arXiv.1606.03498](https://doi.org/10.48550/arXiv.1606.03498): feature matching.
 # - X. Wang et al., *ESRGAN: enhanced super-resolution generative adversarial networks*, ECCV workshops 2018,
 #   [doi:10.1007/978-3-030-11021-5_5](https://doi.org/10.1007/978-3-030-11021-5_5): interpolation of weights.
 # - Y. Blau, T. Michaeli, *The perception-distortion tradeoff*, CVPR 2018,
 #   [doi:10.1109/CVPR.2018.00652](https://doi.org/10.1109/CVPR.2018.00652).
-# - K. Simonyan, A. Zisserman, *Very deep convolutional networks for large-scale image recognition*, ICLR 2015,
-#   [doi:10.48550/arXiv.1409.1556](https://doi.org/10.48550/arXiv.1409.1556): VGG-19.
+# - K. Simonyan, A. Zisserman, *Very deep convolutional networks for large-scale image recognition*, ICLR
+#   2015, [doi:10.48550/arXiv.1409.1556](https://doi.org/10.48550/arXiv.1409.1556): VGG-19.
 # - J. Lehtinen et al., *Noise2Noise: learning image restoration without clean data*, ICML 2018,
 #   [doi:10.48550/arXiv.1803.04189](https://doi.org/10.48550/arXiv.1803.04189).
 

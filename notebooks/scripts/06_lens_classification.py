@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 06 · Which dark matter?
 #
-# A gravitational lens is a galaxy that bends the light of another one behind it into arcs and rings. Most of
+# A gravitational lens is a galaxy that bends the light of another one behind it into arcs and rings. Much of
 # what bends the light is dark matter, and what dark matter *is* decides how it clumps: cold dark matter
 # leaves **subhalos** in every large halo, a very light axion may condense into a **vortex**, and some
 # candidates leave the halo **smooth**. Each would distort the arcs a little, in its own way.
@@ -32,8 +32,9 @@
 # - to ask a network *where* it looks by changing the physics in one place.
 #
 # **You will need** lesson 01, and some Keras (lessons 03 and 04). About a minute and a half on a laptop's
-# CPU. The full run, which made the model file that ships, took one CPU core between one and two hours.
-# Nothing is downloaded. Where `SR_DATA` has original DeepLense images they are scored.
+# CPU; no GPU is needed. The model file that ships was trained in a loop outside this notebook, with the
+# network, batches, losses and schedule below: between one and two hours on one busy CPU core. No data are
+# downloaded. Where `SR_DATA` has original DeepLense images they are scored.
 
 # %% tags=["nbval-ignore-output", "set-up"]
 # Set-up: run this cell first. It is the same in JupyterLab, Colab, Kaggle and Binder, and it leaves the
@@ -43,9 +44,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SMALL = {"skimage": "scikit-image", "lazy_loader": "lazy-loader", "imageio": "imageio"}
-SMALL |= {"tifffile": "tifffile", "pooch": "pooch", "typer": "typer"}
-SMALL |= {"onnxruntime": "onnxruntime", "flatbuffers": "flatbuffers"}
+SMALL = "onnx==1.22.0 onnx_ir==1.1.0 onnxruntime==1.31.1 onnxscript==0.7.2 tf2onnx==1.17.0".split()
+SMALL += "accelerate flatbuffers imageio lazy_loader pooch safetensors tifffile typer".split()
+OFFLINE = "No internet? On Kaggle, choose Settings > Turn on internet, then run this cell again."
 
 if importlib.util.find_spec("srutils") is None:
     here = Path.cwd()
@@ -53,9 +54,12 @@ if importlib.util.find_spec("srutils") is None:
     if root is not None:  # a clone of the course that is not installed
         sys.path.insert(0, str(root))
     else:  # a notebook on its own, as Colab and Kaggle open it
-        missing = [package for module, package in SMALL.items() if importlib.util.find_spec(module) is None]
+        missing = [name for name in SMALL if importlib.util.find_spec(name.split("==")[0]) is None]
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        subprocess.check_call([*pip, "git+https://github.com/super-resolution-course/course", *missing])
+        pip += ["git+https://github.com/super-resolution-course/course", *missing]
+        answer = subprocess.run(pip, capture_output=True, text=True)
+        if answer.returncode != 0:
+            sys.exit(f"{answer.stderr}pip could not install the course, see above. {OFFLINE}")
         importlib.invalidate_caches()
 
 from srutils import course
@@ -66,6 +70,7 @@ course.banner()
 import os
 import time
 import warnings
+from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length otherwise
 
@@ -90,15 +95,16 @@ plotting.use_style()
 # %% [markdown]
 # ## 1. One lens, three kinds of dark matter
 #
-# The course's `deeplense` track copies the images of a well-known benchmark: a spherical halo with strong
-# shear, one kind of source, photon counts with Poisson noise. To see what the classes do, and nothing else,
-# we draw **matched triplets**: the same halo, the same source, three times.
+# The course's `deeplense` track copies the images of the DeepLense benchmark (Alexander et al. 2020): a
+# spherical halo with strong shear, one kind of source, photon counts with Poisson noise. To see what the
+# classes do, and nothing else, we draw **matched triplets**: the same halo, the same source, three times.
 #
 # - `no_substructure`: all of the mass is in the smooth halo.
 # - `subhalo`: some 25 point masses of at least 0.07 % of the halo each, few of them heavy.
 # - `vortex`: a straight string that holds 2.5 to 4 % of the mass.
 #
-# The substructure's mass is *taken from* the halo. So the ring keeps its size, and its size tells nothing.
+# The substructure's mass is *taken from* the halo. So the ring very nearly keeps its size, while lenses
+# differ in size by far more: the size tells nothing.
 #
 # `triplets.noise_free` traces the rays and returns the mean number of photons in each pixel: the image that
 # an endless exposure would give. Noise comes later, and fresh each time.
@@ -131,14 +137,18 @@ for ax in axes.flat:
 for ax, title in zip(axes[0], (*CLASSES, "subhalo − none", "vortex − none"), strict=True):
     ax.set_title(title.replace("_", " "))
 figure.colorbar(light, ax=axes[:, :3], shrink=0.6, location="left", label="square root of photons a pixel")
-figure.colorbar(drawn, ax=axes[:, 3:], shrink=0.6, label="change, in units of a pixel's noise")
-plotting.show(figure, alt="Three lenses with three kinds of dark matter each, and the changes on one scale.")
+figure.colorbar(drawn, ax=axes[:, 3:], shrink=0.6, extend="both", label="change, in units of a pixel's noise")
+axes[2, 0].plot([-2.5, -1.5], [-2.5, -2.5], "w", lw=2)
+axes[2, 0].text(-2.0, -2.35, "1″", color="w", ha="center", fontsize=8)
+plotting.show(
+    figure, alt="Rings alike in three classes; what differs are patches of red and blue on the arcs."
+)
 
 # %% [markdown]
 # The left three columns differ little to the eye. The right two show the differences, in units of the noise
 # of one pixel. Circles mark the subhalos, with areas in proportion to their masses; the black line is the
-# vortex. Light is pushed from one place to another, so red comes with blue. A clump acts near itself; a
-# vortex, the heavier, shifts whole arcs.
+# vortex. Light is pushed from one place to another, so red comes with blue; beyond 8 the colours are cut off.
+# A clump acts mostly near itself. A vortex is heavier than any single clump, and shifts whole arcs.
 #
 # ## 2. Is there anything to find?
 #
@@ -176,15 +186,12 @@ def smooth_misfit(image, start, steps=3):
 
 def misfits(lenses, label, least_mass=lens_priors.DEEPLENSE_SUBHALOS[0]):
     """`smooth_misfit` of lenses of one class, with subhalos from `least_mass` (shares of the halo) up."""
-    shipped, found = lens_priors.DEEPLENSE_SUBHALOS, []
-    lens_priors.DEEPLENSE_SUBHALOS = (least_mass, shipped[1])
-    try:
+    masses, found = (least_mass, lens_priors.DEEPLENSE_SUBHALOS[1]), []
+    with mock.patch.object(lens_priors, "DEEPLENSE_SUBHALOS", masses):  # for this block only
         for i in range(lenses):
             image, q = triplets.noise_free(1, seed=0, split="val", start=i)
             smooth = {k: v[:1] for k, v in q.items() if not k.startswith(("subhalo", "vortex"))}
             found.append(smooth_misfit(image[0, label], smooth))
-    finally:
-        lens_priors.DEEPLENSE_SUBHALOS = shipped
     return np.array(found)
 
 
@@ -193,20 +200,20 @@ LENSES = 12
 ranges = {f"subhalos from {low:.0e}": misfits(LENSES, 1, low) for low in (1e-5, 1e-4, 7e-4)}
 ranges["vortex"] = misfits(LENSES, 2)
 for name, values in ranges.items():
-    median, lowest = (float(f"{value:.1g}") for value in (np.median(values), values.min()))
-    print(f"{name:20} chi^2 of the best smooth lens: median {median:g}, lowest {lowest:g}")
+    median, *ends = (float(f"{value:.2g}") for value in (np.median(values), values.min(), values.max()))
+    print(f"{name:20} chi^2 of the best smooth lens: median {median:g}, from {ends[0]:g} to {ends[1]:g}")
 assert np.median(ranges["subhalos from 1e-05"]) < 20 < 700 < np.median(ranges["subhalos from 7e-04"]) < 3500
 
 
 # %% [markdown]
-# With masses from a hundred-thousandth of the halo up, most subhalo lenses are as good as smooth. Such a
-# class is a matter of *name*, not of images: no network, however large, can sort them. This was the first
+# With masses from a hundred-thousandth of the halo up, most subhalo lenses are as good as smooth. For those
+# the class is a matter of *name*, not of images: no network, however large, can sort them. This was the first
 # version of our replica, and the reason for looking was a network that would not learn. **Before you blame
 # the network, measure the signal.**
 #
-# What do original images say? The best smooth lens misfits the ten original subhalo images that could be
-# fitted by some 450 to 7,900, half of them by more than 1,600. The replica's lower limit, 0.07 % of the halo,
-# was set so that ours do about the same. They scatter as widely, and the faintest will be the hardest.
+# What do original images say? We fitted ten original subhalo images in the same way, outside this notebook:
+# the best smooth lens misfits them by some 450 to 7,900, half of them by more than 1,600. The replica's lower
+# limit, 0.07 % of the halo, was set so that ours do about the same. The faintest will be the hardest.
 #
 # ## 3. What may be turned, and what may not
 #
@@ -219,7 +226,7 @@ assert np.median(ranges["subhalos from 1e-05"]) < 20 < 700 < np.median(ranges["s
 def turned(lens, angle, mirror=False):
     """The same lens, mirrored in the x axis if asked, then turned by an angle: positions and directions."""
     q, sign, out = lens, -1 if mirror else 1, dict(lens)
-    places = [("source_x", "source_y"), ("subhalo_x", "subhalo_y"), ("vortex_x", "vortex_y")]
+    places = [(f"{what}_x", f"{what}_y") for what in ("center", "source", "subhalo", "vortex")]
     directions = [("gamma1", "gamma2"), ("source_e1", "source_e2")]
     for x, y in places + directions:
         times = 2 if (x, y) in directions else 1
@@ -229,12 +236,12 @@ def turned(lens, angle, mirror=False):
 
 
 image = shown[1]
-lens = {k: v[3:6] for k, v in about.items()}
+three = {k: v[3:6] for k, v in about.items()}
 checks = {
-    "flip": (np.flip(image, 1), turned(lens, 0, mirror=True)),
-    "quarter turn": (np.rot90(image, -1, (1, 2)), turned(lens, np.pi / 2)),
-    "half turn": (np.rot90(image, 2, (1, 2)), turned(lens, np.pi)),
-    "shift": (np.roll(image, 2, 2), lens | {"center_x": lens["center_x"] + 0.1}),
+    "flip": (np.flip(image, 1), turned(three, 0, mirror=True)),
+    "quarter turn": (np.rot90(image, -1, (1, 2)), turned(three, np.pi / 2)),
+    "half turn": (np.rot90(image, 2, (1, 2)), turned(three, np.pi)),
+    "shift": (np.roll(image, 2, 2), three | {"center_x": three["center_x"] + 0.1}),
 }
 inner = (slice(None), slice(16, -16), slice(16, -16))  # the shift brings in a new edge
 for name, (moved, parameters) in checks.items():
@@ -257,7 +264,7 @@ def shifted(lens, step):
     return out | {"source_y": lens["source_y"] - step * lens["gamma2"]}
 
 
-traced = triplets.mean_counts(shifted(lens, 2 * tracks.PIXEL))
+traced = triplets.mean_counts(shifted(three, 2 * tracks.PIXEL))
 worst = max(np.abs(np.roll(image, 2, 2) - traced)[inner].max() / image.max(), 1e-6)
 print(f"whole shift   differs by at most {worst:.0e} of the peak")
 assert worst < 1e-5
@@ -274,7 +281,8 @@ middle = (slice(24, -24), slice(24, -24))
 noise = {"as taken": sky, "quarter turn": np.rot90(sky), "shift": np.roll(sky, 2, 1), "turn by 10°": by_ten}
 for name, values in noise.items():
     print(f"{name:13} noise of the sky {values[middle].std():.2f} photons")
-assert by_ten[middle].std() < 0.8 * sky[middle].std() < np.rot90(sky)[middle].std() / 0.79
+taken, *others = (values[middle].std() for values in noise.values())
+assert np.allclose(others[:2], taken, rtol=0.02) and others[2] < 0.8 * taken
 
 
 # %% [markdown]
@@ -285,8 +293,9 @@ assert by_ten[middle].std() < 0.8 * sky[middle].std() < np.rot90(sky)[middle].st
 # | flips, quarter turns | yes | yes | **no**: its shear always lies along x |
 # | shifts by whole pixels | yes | yes, but for the edge | no: its lenses sit in the middle |
 # | turns by any angle | yes | **no**: interpolation smooths the noise | no |
-# | zoom | **no**: the PSF does not grow with the lens | no | no |
-# | brighter, more contrast | no: noise is tied to the photons | **no** | no |
+# | zoom | yes: lensing has no scale of its own | **no**: PSF and noise stay | no: one source size |
+# | a brighter source | yes | **no**: noise is tied to the photons | no: one source |
+# | more contrast | **no**: lensing moves light, no more | **no** | no |
 #
 # A symmetry of the physics that the data set breaks may be used, and should be: it takes away a habit of the
 # data set that the network could lean on. What breaks the telescope's rules teaches it things that no
@@ -328,7 +337,8 @@ assert abs(np.sqrt(seen).std(0)[arc].mean() / np.sqrt(seen).std(0)[dark].mean() 
 # The network is a small residual network (He et al. 2016) with three stages. Look at the numbers:
 #
 # - The PSF is four pixels wide, so nothing finer than about 5 pixels survives but noise. The first layer may
-#   thus take strides of **four**: 128 px become 32, and everything after costs a sixteenth.
+#   thus use large filters, of 8 × 8 px, and take strides of **four**: 128 px become 32, and everything after
+#   costs a sixteenth. Nothing need be lost: 32 filters give 32 numbers for each 4 × 4 = 16 pixels.
 # - Two more halvings, with 32, 64 and 128 channels. At 8 × 8 cells, each channel sees a large part of the
 #   arc.
 # - A clump is one place, a smooth halo is a whole image: so the features are pooled twice, by their **mean**
@@ -370,15 +380,17 @@ assert small.count_params() < 1_000_000 and small.output_shape == [(None, 3), (N
 # %% [markdown]
 # ## 6. A hard task needs an easy beginning
 #
-# Shown noisy images from the start, such a network stays at chance for a long time: the cross-entropy sits at
-# $\ln 3 = 1.10$, the value of a guess among three. The trace is weak in every single pixel, and as long as no
-# layer has found it, no layer gets a gradient that points to it.
+# Shown noisy images from the start, such a network may stay at chance for a long time: the cross-entropy sits
+# at $\ln 3 = 1.10$, the value of a guess among three. The trace is weak in every single pixel, and as long as
+# no layer has found it, gradients hardly point to it. (This notebook does not repeat that failure.)
 #
 # So the run begins where the task is easy. It turns up the noise from none to all of it over the first 3,000
 # steps: a **curriculum** (Bengio et al. 2009). Each batch holds 16 matched triplets, turned and shifted
-# alike, so that within a batch nothing but the class tells images apart; noise is fresh every time, so that
-# it cannot be learned by heart. Batch $k$ depends on $k$ and the seed alone: a run that was stopped goes on
-# with the batches that it would have seen.
+# alike, so that within a triplet nothing but the class and the noise differs; noise is fresh every time, so
+# that it cannot be learned by heart.
+#
+# Batch $k$ depends on $k$ and the seed alone: a run that was stopped goes on with the batches that it would
+# have seen.
 
 # %%
 STEPS = int(os.environ.get("SR_STEPS") or course.pick(30, 15_000))
@@ -507,8 +519,10 @@ if course.preset() == "quick":
     before = class_scores.macro_auc(val_labels, predict(network, val_images))
     head = network.get_layer("logits")
     head.set_weights([0 * w for w in head.get_weights()])
+    zero = class_scores.macro_auc(val_labels, predict(network, val_images))
     rows = train(compiled(network, STEPS, rate=5e-4), 0)
-    print(f"as shipped {before:.3f}; last layer at zero 0.500; after {STEPS} steps {rows[-1]['val_auc']:.3f}")
+    after = rows[-1]["val_auc"]
+    print(f"AUC as shipped {before:.3f}; last layer at zero {zero:.3f}; after {STEPS} steps {after:.3f}")
 else:
     folder = course.cache_dir() / "training" / NAME
     data = triplets.store(course.cache_dir() / "triplets", 30_000, seed=6, progress=True)
@@ -522,8 +536,8 @@ else:
 
 # %%
 losses = np.array([row["logits_loss"] for row in rows])
-assert np.isfinite(losses).all() and losses[-1] < course.pick(0.9, 0.5) < np.log(3)
-assert rows[-1].get("val_auc", 1) > 0.9
+assert np.isfinite(losses).all() and losses[-1] < course.pick(0.9, 0.5)  # a guess has ln 3 = 1.10
+assert [row["val_auc"] for row in rows if "val_auc" in row][-1] > 0.9
 probe = compact()
 assert np.allclose(predict(folded(probe), val_images[:8]), predict(probe, val_images[:8]), atol=1e-4)
 
@@ -626,23 +640,23 @@ plotting.show(
 )
 
 # %% [markdown]
-# For some hundred steps nothing happens, even without noise: the loss lies on the dotted line of a guess.
-# Then it falls steeply, *although* the noise is being turned up all the while. The AUC (right) is always
+# For some hundred steps little happens, though there is hardly any noise yet: the loss stays near the dotted
+# line of a guess. Then it falls steeply, *although* the noise is being turned up. The AUC (right) is always
 # measured at full noise, which the network meets only at the end of the grey stretch. It passes the dashed
-# line almost as soon as it has seen what real noise is like. That line is the validation AUC reported for
-# this lesson's ancestor, an InceptionResNetV2, *on other images*, the originals: a landmark, not a
-# comparison.
+# line almost as soon as it has seen what real noise is like. That line is the validation AUC, 0.9644,
+# reported for this lesson's ancestor, an InceptionResNetV2, *on other images*, the originals. Others have
+# since reported more than 0.99 on those. It is a landmark, not a comparison.
 #
 # ## 8. The test: 1,500 fresh lenses
 #
-# Now the lenses that count: 500 of each class, drawn from the test split. No lens, no seed is shared with
-# training, and the images come from `tracks.simulate`, which makes the whole course's lenses, not from this
-# lesson's own code.
+# Now the lenses that count: 500 of each class, drawn from the test split. No lens is shared with training.
+# The images come whole from `tracks.simulate`, which makes the whole course's lenses; the ray tracer and the
+# priors are those of the training images, so this tests the network, not the simulator.
 #
 # The **ROC curve** of a class moves the threshold for "it is this class" from strict to lax and draws how
 # many right calls one gets for how many false alarms. The **AUC** is the area below: the chance that an image
-# of the class gets a higher probability than one of another. `class_scores` leaves both
-# to scikit-learn; here the AUC is once more, by its definition.
+# of the class gets a higher probability than one of another. `class_scores` leaves both to scikit-learn; the
+# cell checks one AUC against this definition.
 
 # %%
 lenses = tracks.simulate("deeplense", 1500, classes=CLASSES, seed=0)
@@ -661,7 +675,8 @@ print(f"accuracy {(probability.argmax(1) == labels).mean():.3f}")
 table = class_scores.confusion(labels, probability)
 confidence, accuracy, count, error = class_scores.calibration(labels, probability)
 assert table.sum() == 1500 and np.trace(table) > 0.9 * 1500 and error < 0.05
-assert macro > 0.99 and low > 0.9644 and abs(macro - card["metrics"]["deeplense test"]["auc_macro"]) < 1e-3
+assert table[1:, 0].sum() > 2 * table[0, 1:].sum()  # overlooked, and false alarms
+assert low > 0.99 and abs(macro - card["metrics"]["deeplense test"]["auc_macro"]) < 1e-3
 
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.5), layout="constrained")
@@ -676,7 +691,7 @@ for row, column in np.ndindex(3, 3):
     axes[1].text(column, row, table[row, column], ha="center", va="center", color="w" if dark else "k")
 short = ("none", "subhalo", "vortex")
 axes[1].set(xticks=range(3), xticklabels=short, yticks=range(3), yticklabels=short)
-axes[1].set(xlabel="called", ylabel="is")
+axes[1].set(xlabel="called", ylabel="true class")
 axes[1].grid(False)
 axes[2].plot([1 / 3, 1], [1 / 3, 1], "k:", linewidth=1, label="calibrated")
 spread = np.sqrt(accuracy * (1 - accuracy) / count)
@@ -687,14 +702,20 @@ plotting.show(figure, alt="ROC curves of three classes, the confusion matrix, an
 
 # %% [markdown]
 # **Left:** the ROC curves, with false alarms on a *logarithmic* axis: on the usual linear one all three would
-# hug the corner. **Middle:** who is taken for whom. **Right:** calibration. Of the answers given with 80 %,
-# about 80 % should be right; bars show the scatter that so few images leave. Most answers are given with near
-# certainty, so most points hold few images.
+# hug the corner. Where false alarms must be rare, "no substructure" is the weakest: the few images with
+# substructure that it overlooks look very smooth to it. **Middle:** who is taken for whom. Most errors are
+# substructure that was overlooked; hardly a smooth lens is called anything else.
 #
-# "Macro" averages the three areas; "micro" throws all 4,500 yes-or-no answers together. With classes of equal
-# size they nearly agree. The **interval** comes from drawing 1,500 images with replacement, many times (Efron
-# 1979): another test set of this size would give another AUC, by about that much. It knows nothing of another
-# *training* run.
+# **Right:** calibration (Guo et al. 2017). Of the answers given with 80 %, about 80 % should be right; bars
+# show the scatter that so few images leave. The points lie somewhat above the line: where the network
+# hesitates, it is right more often than it says. Nearly all answers are given with near certainty, so the
+# other points hold few images.
+#
+# "Macro" averages the three areas; "micro" throws all 4,500 yes-or-no answers together. Here they nearly
+# agree. The **interval** comes from drawing 1,500 images with replacement, many times (Efron
+# 1979), 500 of each class: another test set of this size would give another AUC, by about that much. It knows
+# nothing of another *training* run. Nor does it say on which side luck was: look at the share of right
+# answers on the second test set, in section 9.
 #
 # ## 9. Which ones does it miss?
 #
@@ -711,11 +732,24 @@ dark = matched.params["counts_min"][:, None, None]
 scene = (matched.truth[..., 0] * photons + dark).reshape(200, 3, 150, 150)
 trace = np.sqrt((np.square(scene[:, 1:] - scene[:, :1]) / scene[:, :1]).sum((2, 3)))  # (200, 2), in sigma
 right = p.argmax(2)[:, 1:] == [1, 2]
+
+
+def misfit_of(i, k):
+    """`smooth_misfit` of lens i of the matched set in class k."""
+    lens = {name: v[3 * i + k : 3 * i + k + 1] for name, v in matched.params.items()}
+    start = {name: v for name, v in lens.items() if not name.startswith(("subhalo", "vortex"))}
+    return smooth_misfit(triplets.mean_counts(lens)[0], start)
+
+
+missed = float(f"{np.median([misfit_of(i, k + 1) for i, k in np.argwhere(~right)]):.1g}")
+print(f"{(~right).sum()} lenses are missed; chi^2 of the best smooth lens: median {missed:g}")
+assert 50 < missed < 1000
 for k, name in enumerate(CLASSES[1:]):
     faint = trace[:, k] < np.median(trace[:, k])
     hits = right[faint, k].mean(), right[~faint, k].mean()
     print(f"{name:8} recognised: {hits[0]:.2f} of the fainter half, {hits[1]:.2f} of the stronger half")
     assert hits[0] < hits[1] + 0.02
+print(f"all three classes: {(p.argmax(2) == [0, 1, 2]).mean():.2f} right, of 600 images")
 
 # %% tags=["nbval-ignore-output"]
 own = np.stack([p[:, k, k] for k in range(3)], axis=1)  # probability of the true class
@@ -737,17 +771,24 @@ plotting.show(
 )
 
 # %% [markdown]
-# Left, each dot is a lens. Strong traces are recognised nearly always, and the misses crowd where the trace
-# is weak, where a smooth lens can imitate most of what little there is. Right, the four answers that were
-# furthest from the truth, with what they were taken for.
+# Left, each dot is a lens with substructure. Strong traces are recognised nearly always; most misses are weak
+# ones. A vortex needs a stronger trace than clumps do. Right, the four answers that were furthest from the
+# truth, with what they were taken for.
+#
+# Are these misses excusable? The printed misfit of the missed lenses, measured as in section 2, is lower than
+# the typical one, but far above the "some ten" below which nobody could tell. So the network is good, and it
+# is not the best possible: there is signal that it leaves.
 #
 # ## 10. Where does it look?
 #
-# Many recipes paint a "saliency map" with the gradient of the answer. Such maps are known to look convincing
-# even for networks with random weights (Adebayo et al. 2018). We have something better than gradients: **the
-# twin**. Take an image with a vortex, replace a small square of it by the same square of its smooth twin
-# (same lens, same noise), and see how far the evidence falls. That is an experiment, not an interpretation:
-# the square is where the physics was changed, and nothing else.
+# Many recipes paint a "saliency map" by passing the answer back through the network. Some of them hardly
+# change when the weights are replaced by random ones, and look convincing all the same (Adebayo et al. 2018;
+# plain gradients passed that test). We have something more direct: **the twin**. Take an image with a vortex,
+# replace a small square of it by the same square of its smooth twin
+# (same lens, same noise), and see how far the evidence falls. That is an experiment, not an interpretation.
+#
+# It has two limits. The pasted square has a seam, which no lens would make. And where the twins agree, off
+# the arcs, nothing can fall, *whatever* the network looks at: so a control follows below.
 
 # %%
 PATCH, STRIDE = 16, 8
@@ -798,7 +839,9 @@ for row, (i, k), fall, found in zip(axes, chosen, falls, maps, strict=True):
             x = q["vortex_x"] + reach * np.cos(q["vortex_angle"])
             ax.plot(x, q["vortex_y"] + reach * np.sin(q["vortex_angle"]), color="0.5", lw=1.2)
     row[0].set_ylabel(CLASSES[k])
-titles = ("image", "true change", "evidence that\nthe square holds", "output `where`")
+    row[1].set_xlabel("colours: ±6 sigma a pixel", fontsize=8)
+    row[2].set_xlabel(f"colours: ±{np.abs(fall).max():.1f} nats", fontsize=8)
+titles = ("image", "true change", "evidence that\nthe square holds", "output where")
 for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title)
 for ax in axes.flat:
@@ -808,26 +851,35 @@ plotting.show(figure, alt="Four lenses: image, true change, evidence by square, 
 # %% [markdown]
 # From left to right: what the network is shown; what the substructure really changed (it never sees this);
 # how much evidence for the class is lost when a square is made smooth, red for a loss; and its own `where`
-# output, with the true clumps and strings drawn over both. The evidence lies **on the arcs**, and among the
-# arcs where the change is. Off the ring there is nothing, because there is no light to be bent. Some squares
-# are blue: without that piece the network would be *more* sure.
+# output. The true clumps and strings are drawn over the last three. We chose answers given with 90 to 99.9 %:
+# where the network is surer, no one square can shake it. Each row of the third column has its own scale. The
+# strongest squares lie on the arcs, but not always where the change is largest. Some squares are blue:
+# without that piece the network would be *more* sure.
 #
-# Four pictures prove little. Two numbers for more: how much of the evidence hangs on the brighter half of the
-# squares, in those four; and, for all 200 vortices of the set, how much of the string's true mass lies in the
-# three cells (of 64) where `where` puts most. By lot it would be three in 64, about a twentieth.
+# Off the ring the third column is white by construction: there the twins do not differ. A **control** that
+# can fail gives each square *fresh noise* and leaves the lens as it is. If the network listened to the empty
+# sky as much as to the arcs, half of what then changes would lie on the fainter half of the squares.
+#
+# A second number is for all 200 vortices of the set: how much of the string's mass lies in the three cells
+# (of 64) where `where` puts most? Compare it with the best *fixed* guess, the same three cells for every
+# lens.
 
 # %%
-on_arc = []
-for (i, _), fall in zip(chosen, falls, strict=True):
+on_arc, rng = [], np.random.default_rng(7)
+for i, k in chosen:
     windows = np.lib.stride_tricks.sliding_window_view(scene[i, 0][11:139, 11:139], (PATCH, PATCH))
     light = windows[::STRIDE, ::STRIDE].sum((2, 3))
-    on_arc.append(np.abs(fall)[light > np.median(light)].sum() / np.abs(fall).sum())
+    fresh = rng.poisson(scene[i, k][11:139, 11:139, None]).astype(np.float32)
+    moved = np.abs(importance(middle[i, k], fresh, k))  # the same lens, other noise
+    on_arc.append(moved[light > np.median(light)].sum() / moved.sum())
 truth_maps = triplets.mass_maps(matched.params).reshape(200, 3, 64, 2)[:, 2, :, 1]
+truth_maps /= truth_maps.sum(1, keepdims=True)
 guessed = shipped.where(middle[:, 2])[..., 1].reshape(200, 64)
-found = np.take_along_axis(truth_maps, np.argsort(-guessed, axis=1)[:, :3], axis=1).sum(1) / truth_maps.sum(1)
-print(f"evidence on the brighter half of the squares: {np.mean(on_arc):.2f}")
-print(f"string's mass in the three cells that `where` names: {found.mean():.2f}, by lot {3 / 64:.2f}")
-assert np.mean(on_arc) > 0.75 and found.mean() > 0.4
+found = np.take_along_axis(truth_maps, np.argsort(-guessed, axis=1)[:, :3], axis=1).sum(1).mean()
+fixed = np.sort(truth_maps.mean(0))[-3:].sum()
+print(f"fresh noise: {np.mean(on_arc):.2f} of the effect is on the brighter half of the squares")
+print(f"string's mass in the three cells that `where` names: {found:.2f}, in the best fixed: {fixed:.2f}")
+assert np.mean(on_arc) > 0.7 and found > 2 * fixed
 
 # %% [markdown]
 # ## 11. Hunting for shortcuts
@@ -837,8 +889,10 @@ assert np.mean(on_arc) > 0.75 and found.mean() > 0.4
 # each, which may be chance. If it were so in all ten thousand, a ruler would do part of the work, and a high
 # AUC would say little about dark matter. Four tests.
 #
-# **One: a classifier that sees no image.** It gets all the parameters of the lens and its source, to the last
-# digit, and the total flux of the image, and may combine them as it likes. It should learn nothing.
+# **One: a classifier that sees no image.** It gets all the parameters of the lens and its source that vary,
+# to the last digit, and may combine them as it likes. It should learn nothing. To know that it *could* learn,
+# we give it the same table once more with the rings of that sample. The mean of the stretched image is tested
+# alone.
 
 # %%
 MACRO = ("theta_E", "gamma1", "gamma2", "source_x", "source_y", "source_e1", "source_e2")
@@ -860,6 +914,13 @@ def numbers_of(params):
     return np.stack([params[name] for name in MACRO], axis=1).astype(np.float32)
 
 
+def unequal(params):
+    """Rings as in that sample: 1.38 arcsec on average without substructure, 1.21 with it."""
+    smooth, rest = 0.64 * params["theta_E"] + 0.55, 0.79 * params["theta_E"] + 0.18
+    return params | {"theta_E": np.where(kinds == 0, smooth, rest)}
+
+
+# %%
 kinds = np.arange(9000) % 3
 drawn = lens_priors.draw("deeplense", (0, 0, 11), np.arange(9000), kinds)
 tested = lens_priors.draw("deeplense", (0, 2, 12), np.arange(9000), kinds)
@@ -867,12 +928,14 @@ blind = without_images(numbers_of(drawn), kinds, numbers_of(tested), kinds)
 size = [class_scores.auc(labels == k, lenses.params["theta_E"]) for k in range(3)]
 flux = [class_scores.auc(labels == k, lenses.hr.mean((1, 2, 3))) for k in range(3)]
 print(f"all parameters of lens and source, no image: macro AUC {blind:.1f}, within 0.03 of chance")
-for name, values in (("Einstein radius", size), ("flux of the image", flux)):
+for name, values in (("Einstein radius", size), ("mean of the stretched image", flux)):
     print(f"{name} alone:", ", ".join(f"{c} {v:.2f}" for c, v in zip(CLASSES, values, strict=True)))
 
-ring = np.where(kinds == 0, 0.64 * drawn["theta_E"] + 0.6, 0.79 * drawn["theta_E"] + 0.18)  # as that sample
-print(f"if smooth lenses did have the larger rings, radius alone: {class_scores.auc(kinds == 0, ring):.2f}")
-assert abs(blind - 0.5) < 0.03 and max(abs(np.array(size + flux) - 0.5)) < 0.06
+planted = without_images(numbers_of(unequal(drawn)), kinds, numbers_of(unequal(tested)), kinds)
+radius, ring = class_scores.auc(kinds == 0, unequal(drawn)["theta_E"]), unequal(drawn)["theta_E"]
+print(f"if smooth lenses did have the larger rings, radius alone: {radius:.2f}; this network: {planted:.1f}")
+assert abs(blind - 0.5) < 0.03 and max(abs(np.array(size + flux) - 0.5)) < 0.06 and planted > 0.6
+assert abs(ring[kinds == 0].mean() - 1.38) < 0.02 and abs(ring[kinds > 0].mean() - 1.21) < 0.02
 
 
 # %% [markdown]
@@ -903,13 +966,15 @@ best = p.argmax(1) == np.arange(3)  # which of the twins is most likely smooth, 
 print(f"matched triplets: the right twin is picked out of three in {best.mean():.2f} of cases")
 assert best.mean() > 0.93
 assert min(robust[name] for name in ("as it is", "mirrored", "turned by 90°", "moved by 2 px")) > 0.96
+assert min(robust, key=robust.get) == "turned by 45°"
 
 
 # %% [markdown]
-# Among twins, where only the dark matter differs, it picks the right one nearly always. Mirrored and quarter
-# turns cost nothing: it was trained on them. What about the angles between, and larger shifts, which it has
-# never seen? Read the table. Any loss there is a habit of the training set that has become a habit of the
-# network: shear along the pixel axes, lenses in the middle. (Exercise 1 asks you to cure it, in one line.)
+# Among twins, where only the dark matter differs, it picks the right one every time. Mirroring and quarter
+# turns cost nothing that 90 images could show: it was trained on them. A turn by 45°, which it has never
+# seen, costs most; 20° and a shift by 8 px cost less. That loss is a habit of the training set that has
+# become a habit of the network: shear along the pixel axes, lenses in the middle. (Exercise 1 asks what a
+# mean over eight views can cure.)
 #
 # ## 12. What went wrong, and why
 #
@@ -951,19 +1016,29 @@ assert faint["right"] < 0.6 and faint["confidence"] > 0.9 and other["AUC"] < 0.7
 # Compare "right" with "confidence", and look at the last three rows.
 #
 # With **a quarter of the light** the arcs are fainter, and beside them the noise is twice as strong. The
-# network has only ever seen one exposure. It takes the grain for clumps, and calls *nearly every lens the
-# same*, with near certainty. On images of **another survey**, with another PSF, smaller sources and
-# elliptical halos, its AUC is close to chance, and its confidence is not. And **a PSF that is wider by a
+# network has only ever seen one exposure. It seems to take the grain for clumps: it calls *nearly every lens
+# the same*, with near certainty.
+#
+# On images of **another survey**, with another PSF, smaller sources and
+# elliptical halos, its AUC is close to chance, and its confidence is not: it calls no lens smooth, though a
+# third of them are. Not all of the loss is its fault: the clumps of that survey begin at about a
+# hundred-thousandth of the halo, so by section 2 many of them nobody could see.
+#
+# **A PSF that is wider by a
 # quarter**, which an observer might not even note, leaves the AUC high and spoils the answers all the same:
 # the *order* of the lenses is nearly right, but everything has slid towards one class. AUC alone would have
 # hidden that.
 #
-# It is nearly as good on **LR enlarged by bicubic**: on this track LR holds all of HR's signal (lesson 01),
-# and the classifier confirms it. Where LR has lost something, as on the `telescope` track, the same question
-# becomes interesting. Lesson 07 asks it of every upscaler.
+# On **LR enlarged by bicubic** the order is nearly as good, yet fewer answers are right. On this track LR
+# holds all of HR's signal (lesson 01), so what is lost is not information: enlarged noise is smoother than
+# the noise that the network knows. Images with **no noise at all** upset it, too, though they are the
+# clearest of all.
 #
-# None of this is a defect of *this* network. Its 0.99 is a statement about images **drawn as its training
-# images were**. A probability that comes out of a softmax is not a measure of how familiar the image is.
+# Where LR has lost something, as on the `telescope` track, the same question becomes interesting. Lesson 07
+# asks it of every upscaler.
+#
+# Its 0.99 is a statement about images **drawn as its training images were**. A probability that comes out of
+# a softmax is not a measure of how familiar the image is, in this network or another.
 #
 # ## 13. The originals
 #
@@ -975,9 +1050,9 @@ assert faint["right"] < 0.6 and faint["confidence"] > 0.9 and other["AUC"] < 0.7
 # %% tags=["nbval-ignore-output"]
 folder = tracks.find_classes()
 if folder is None:
-    print("no original images here: put Common Test I's folders under SR_DATA (see data/README.md)")
+    print("no original images here: `srutils fetch deeplense-classes` brings them (data/README.md)")
 else:
-    images, truth = classifier.read_folders(folder)
+    images, truth = classifier.read_folders(folder, course.pick(600, None))
     answer = shipped(images)
     hits, n = int((answer.argmax(1) == truth).sum()), len(truth)
     areas = class_scores.class_aucs(truth, answer)
@@ -991,9 +1066,11 @@ else:
 
 # %% [markdown]
 # If you see a line with fifteen images above: that is a *small* number, and the interval says how small. It
-# can show that the replica is not far off. It cannot tell 0.93 from 0.99. The full benchmark has 7,500
-# validation images; with them under `SR_DATA`, the same cell reads the folder `val` and the interval shrinks.
-# On the command line, `srutils evaluate lens-classifier --data FOLDER --json` does the same.
+# can show that the replica is not far off, no more. Nor is it an untouched test: the replica's priors were
+# fitted to a few dozen originals, and these may be among them. (No network was trained on any.) The full
+# benchmark has 7,500 validation images; after `srutils fetch deeplense-classes` the same cell reads 600 of
+# them, at the full preset all, and the interval shrinks. On the command line, `srutils evaluate
+# lens-classifier --data FOLDER --json` does the same.
 #
 # ## 14. The large network beside it
 #
@@ -1013,7 +1090,7 @@ def inception():
 
 
 def seconds_per_image(network, images, truth, losses):
-    """Training time; the first step is not counted."""
+    """Seconds per image of the fastest training step, in small batches (quick preset: without a graph)."""
     network.compile("adam", losses, run_eagerly=course.preset() == "quick", jit_compile=False)
     times = []
     for _ in range(course.pick(2, 20)):
@@ -1029,7 +1106,7 @@ crossed = [keras.losses.SparseCategoricalCrossentropy(from_logits=True), "mse"]
 ours, _ = seconds_per_image(compact(), x[:3], (y[:3], target[:3]), crossed)
 theirs, loss = seconds_per_image(large, x[:3], y[:3], "sparse_categorical_crossentropy")
 print(f"InceptionResNetV2 runs, with {large.count_params():,} parameters")
-print(f"a training image costs it about {theirs / ours:.0f} times what it costs the compact network")
+print(f"in batches of three, a training image costs it some {theirs / ours:.0f} times what it costs ours")
 
 # %%
 assert large.count_params() > 50 * card["parameters"] and np.isfinite(loss)
@@ -1039,10 +1116,10 @@ if MY_FOLDER:
     print(class_scores.class_aucs(truth, shipped(images)))
 
 # %% [markdown]
-# Sixty times the parameters, and most of them are of no use here: the network was made for a thousand kinds
-# of things in photographs. The compact one was made for *this* question. Its strides fit the PSF, its first
-# step fits the noise, and it was told where to look. What a task's own structure gives for nothing, size has
-# to buy.
+# More than sixty times the parameters: that network was made for a thousand kinds of things in photographs.
+# The compact one was made for *this* question. Its filters fit the PSF, its first step fits the noise, and it
+# was told where the mass lies. Which of the two would score higher after equal training, we have not
+# measured.
 #
 # `MY_FOLDER` scores lenses of your own. Before you believe the result, read section 12 again.
 
@@ -1062,36 +1139,87 @@ if MY_FOLDER:
 # - **It looks at the arcs**, and can say roughly where a string lies.
 # - **It failed** without warning on a shorter exposure, a wider PSF and another survey, at high confidence.
 #
-# Can a small network tell? On images like its training images: yes. And it does look at the arcs. But only
-# its makers, not its probabilities, can tell you whether yours are such images.
+# Can a small network tell? On images like its training images: yes. And it does look at the arcs. But whether
+# yours are such images its probabilities do not tell you. Compare exposure, PSF and sky before you ask it.
 
 # %% [markdown]
 # ## Exercises
 #
-# **1. Cure the habit.** The table of section 11 shows what turns by other angles cost. Train on them.
+# The cell below each exercise tells right from nearly right and says why. Solutions that pass stand in
+# [solutions/06_lens_classification.ipynb](solutions/06_lens_classification.ipynb).
+#
+# **1. Eight views.** Nature knows no left and right, so an answer should not change when the image is
+# mirrored. The network's does, a little. Write a judge that cannot: it asks the network about all eight
+# flips and quarter turns of each image, and gives the mean of the eight probabilities. Then let
+# `eight_views(shipped, ...)` judge `observed(...)` of the `variants` of section 11. Which losses does it
+# cure, and which not? Why?
 #
 # <details><summary>Hint</summary>
-# Do not turn images: turn lenses. Give <code>triplets.mean_counts</code> parameters that went through the
-# function <code>turned</code> with a random angle, and fill the training set with those. Is the new network
-# worse at 0°?
-# </details>
 #
-# **2. Teach it another exposure.** In <code>observe</code>, draw the exposure at random between a quarter and
-# the full one, and continue training from the shipped weights with <code>from_file</code>.
+# `pairs.dihedral(images, k)` with `k` from 0 to 7 makes the views. For the last question: draw a lens whose
+# shear lies at 45°, and its eight views. Compare with the directions in which the training set's shear
+# lies.
+#
+# </details>
+
+# %% tags=["exercise"]
+from srutils import exercises
+
+
+def eight_views(judge, images):
+    """Probabilities (N, 3): the mean of a judge's answers to the eight views of images (N, H, W, 1)."""
+    ...
+
+
+exercises.check(6, 1, eight_views)
+
+# %% [markdown]
+# **2. Who gave the class away?** A colleague sends 1,500 lenses in three classes, made by another
+# simulator, and is proud of the AUC that a network reached on them. You ask for the numbers that the images
+# were made from. `sample` has eleven of them for each lens, `kinds` the classes. Which of the eleven give
+# the class away, that is, which are not distributed alike in the three classes? No image is needed, and no
+# network either.
 #
 # <details><summary>Hint</summary>
-# Scale the light and leave the sky at 10 photons, as section 12 does. A few hundred steps should change the
-# row "a quarter of the light". What happens to its calibration on faint images, and to the AUC on bright
-# ones?
-# </details>
 #
-# **3. Take the second question away.** Set the maps' loss weight to 0 and train the noise-free beginning from
-# scratch, for a thousand steps, with and without it.
+# `class_scores.auc(kinds == k, sample[name])` for every name and class. Without any difference an AUC
+# scatters about one half, with a standard error of $\sqrt{(n_1 + n_2 + 1) / (12\, n_1 n_2)}$, where $n_1$
+# lenses are of the class and $n_2$ are not. Mind how many AUCs you look at. And look at histograms: is
+# *larger* the only way to be different?
+#
+# </details>
+
+# %% tags=["exercise"]
+from srutils.exercises.lesson_06 import suspects
+
+sample, kinds = suspects()
+guilty = ...  # a list of names, such as ["sky", "psf"]
+exercises.check(6, 2, guilty)
+
+
+# %% [markdown]
+# **3. One vortex in a thousand.** The test set has as many vortices as smooth lenses. Nature need not.
+# Suppose that one lens in a thousand has a vortex: of those that the network *calls* a vortex, how many
+# have one? Write the function that turns a confusion table like that of section 8 (rows: what lenses are;
+# columns: what they are called) into the purity of each class, for any `shares` of the classes in nature.
+# Then ask it about `class_scores.confusion(labels, probability)`. The AUC of the vortices was nearly 1; is
+# the purity?
 #
 # <details><summary>Hint</summary>
-# Use <code>compact()</code>, <code>loss_weights=[1.0, 0.0]</code> and <code>TO_FULL_NOISE = 3000</code> with
-# a few hundred triplets. Compare the step at which the cross-entropy leaves ln 3.
+#
+# What carries over from the test set to nature are rates: of the lenses of one class, which part is called
+# what? Send a million lenses of nature through these rates, and count who is in the column "vortex". What
+# if no false alarm was seen at all: how large may their rate still be?
+#
 # </details>
+
+# %% tags=["exercise"]
+def purity(table, shares):
+    """Purity (K,) of what is called 0 ... K - 1: counts (K, K), and shares (K,) that add up to 1."""
+    ...
+
+
+exercises.check(6, 3, purity)
 
 # %% [markdown]
 # ## References

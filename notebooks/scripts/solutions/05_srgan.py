@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 05 · What does an adversary add, and what does it invent? The solutions
+# # Solutions to lesson 05 · What does an adversary add, and what does it invent?
 #
 # Lesson 05's three exercises, each with the reasoning, an answer that passes its check, and what can be done
 # with it. Try them first in [the lesson](../05_srgan.ipynb): its checks say what a first attempt has right.
@@ -19,9 +19,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SMALL = {"skimage": "scikit-image", "lazy_loader": "lazy-loader", "imageio": "imageio"}
-SMALL |= {"tifffile": "tifffile", "pooch": "pooch", "typer": "typer"}
-SMALL |= {"onnxruntime": "onnxruntime", "flatbuffers": "flatbuffers"}
+SMALL = "onnx==1.22.0 onnx_ir==1.1.0 onnxruntime==1.31.1 onnxscript==0.7.2 tf2onnx==1.17.0".split()
+SMALL += "accelerate flatbuffers imageio lazy_loader pooch safetensors tifffile typer".split()
+OFFLINE = "No internet? On Kaggle, choose Settings > Turn on internet, then run this cell again."
 
 if importlib.util.find_spec("srutils") is None:
     here = Path.cwd()
@@ -29,9 +29,12 @@ if importlib.util.find_spec("srutils") is None:
     if root is not None:  # a clone of the course that is not installed
         sys.path.insert(0, str(root))
     else:  # a notebook on its own, as Colab and Kaggle open it
-        missing = [package for module, package in SMALL.items() if importlib.util.find_spec(module) is None]
+        missing = [name for name in SMALL if importlib.util.find_spec(name.split("==")[0]) is None]
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        subprocess.check_call([*pip, "git+https://github.com/super-resolution-course/course", *missing])
+        pip += ["git+https://github.com/super-resolution-course/course", *missing]
+        answer = subprocess.run(pip, capture_output=True, text=True)
+        if answer.returncode != 0:
+            sys.exit(f"{answer.stderr}pip could not install the course, see above. {OFFLINE}")
         importlib.invalidate_caches()
 
 from srutils import course

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 06 · Which dark matter? The solutions
+# # Solutions to lesson 06 · Which dark matter?
 #
 # Lesson 06's three exercises, each with the reasoning, an answer that passes its check, and what follows from
 # it for real lenses. Try them first in [the lesson](../06_lens_classification.ipynb): its checks say what a

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 07 · Which picture would you publish? The solutions
+# # Solutions to lesson 07 · Which picture would you publish?
 #
 # Lesson 07's three exercises, each with the reasoning, an answer that passes its check, and what it says about
 # the lesson's pictures. Try them first in [the lesson](../07_scoreboard.ipynb): its checks say what a first
