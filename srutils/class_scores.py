@@ -153,7 +153,7 @@ def calibration(labels, probability, bins: int = 10) -> tuple[np.ndarray, np.nda
         Their means in each bin that holds an image.
     count : ndarray (M,), int
     error : float
-        Expected calibration error: mean of |accuracy - confidence|, weighted by count.
+        Expected calibration error: mean of ``|accuracy - confidence|``, weighted by count.
     """
     labels, probability = _together(labels, probability)
     top, right = probability.max(1), probability.argmax(1) == labels

@@ -71,8 +71,8 @@ def wiener(
 ):
     """The best linear estimate of the HR scene, for an assumed power spectrum of scenes and white noise.
 
-    Wiener (1949) gives, at each HR frequency, conj(T) P / (sum over aliases of |T|^2 P + noise), applied to
-    LR's spectrum; P = (1 + (f / corner)^2)^-slope is the scenes' power. Negative light is set to zero.
+    Wiener (1949) gives, at each HR frequency, ``conj(T) P / (sum over aliases of |T|^2 P + noise)``, applied
+    to LR's spectrum; P = (1 + (f / corner)^2)^-slope is the scenes' power. Negative light is set to zero.
 
     Parameters
     ----------

@@ -138,8 +138,9 @@ def shear(x, y, gamma1, gamma2):
 def point_masses(x, y, px, py, theta_E, core=CORE):
     """Deflection of N point masses a lens.
 
-    alpha = theta_E^2 d / |d|^2 for the distance d to a mass (Narayan & Bartelmann 1996, section 2.3). That is
-    exact outside `core`; inside, the mass is spread evenly over the disc, and alpha = theta_E^2 d / core^2.
+    ``alpha = theta_E^2 d / |d|^2`` for the distance d to a mass (Narayan & Bartelmann 1996, section 2.3).
+    That is exact outside `core`; inside, the mass is spread evenly over the disc, and
+    ``alpha = theta_E^2 d / core^2``.
 
     Parameters
     ----------
@@ -172,7 +173,7 @@ def string(x, y, center_x, center_y, half_length, angle, theta_E, core=CORE):
     A point mass at z' deflects by alpha* = theta_E^2 / (z - z'), where z = x + i y and * is the complex
     conjugate (Bourassa & Kantowski 1975, ApJ 195, 13). Integrated along the string, from -L to L in its own
     axes: alpha* = theta_E^2 / (2 L) * ln((z + L) / (z - L)). Across a string without width alpha would jump:
-    a ramp over |v| < `core` takes the place of the jump, and the logarithm stops growing nearer than `core`
+    a ramp over ``|v| < core`` takes the place of the jump, and the logarithm stops growing nearer than `core`
     to the ends. Everywhere else this is exact.
 
     Parameters
