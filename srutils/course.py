@@ -107,9 +107,13 @@ def find_data(name: str) -> Path | None:
 
 
 def models_dir() -> Path:
-    """Return the folder of the shipped model files: ``data/models`` of the checkout, else in the cache."""
+    """Return the folder of the shipped model files; a lesson's full run writes its own there.
+
+    It is ``data/models`` of the checkout; without one, ``models`` of the installed package, where a wheel has
+    a copy of these files.
+    """
     root = checkout()
-    return root / "data" / "models" if root is not None else cache_dir() / "models"
+    return root / "data" / "models" if root is not None else Path(__file__).resolve().parent / "models"
 
 
 def seed_everything(seed: int) -> None:
@@ -152,11 +156,11 @@ def device() -> str:
 
 def host() -> str:
     """Return where the notebook runs: ``"colab"``, ``"kaggle"``, ``"binder"`` or ``"local"``."""
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:  # first, since Kaggle's image is made from Colab's
+        return "kaggle"
     if "COLAB_RELEASE_TAG" in os.environ or "google.colab" in sys.modules:
         return "colab"
-    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
-        return "kaggle"
-    return "binder" if "BINDER_SERVICE_HOST" in os.environ else "local"
+    return "binder" if {"BINDER_LAUNCH_HOST", "BINDER_SERVICE_HOST"} & set(os.environ) else "local"
 
 
 def accelerator() -> str | None:
@@ -184,14 +188,20 @@ def version_of(package: str) -> str:
 
 
 def gpu_advice() -> str | None:
-    """Say how to get a GPU where that is worth doing: the full preset, on Colab or Kaggle, without one."""
-    if preset() != "full" or accelerator() is not None:
-        return None
-    advice = {
-        "colab": "No GPU: choose Runtime > Change runtime type > T4 GPU, then run this cell again.",
-        "kaggle": "No GPU: choose Settings > Accelerator > GPU T4 x2, then run this cell again.",
+    """Say what to click for a GPU on Colab and Kaggle, where there is one to be had; else return None.
+
+    The quick preset needs none, and the sentence says so: a GPU session is lent for some hours a week only.
+    """
+    menus = {
+        "colab": "Runtime > Change runtime type > T4 GPU",
+        "kaggle": "Settings > Accelerator > GPU T4 x2",
     }
-    return advice.get(host())
+    menu = menus.get(host())
+    if menu is None or accelerator() is not None:
+        return None
+    if preset() == "full":
+        return f"No GPU: choose {menu}, then run this cell again."
+    return f"For the full preset: choose {menu}, then run %env SR_PRESET=full and this cell."
 
 
 def short_path(path: Path) -> str:

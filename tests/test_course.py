@@ -15,9 +15,8 @@ from srutils import course
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
     names = ("SR_PRESET", "SR_DATA", "SR_CACHE", "COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")
-    for name in names:
+    for name in (*names, "BINDER_LAUNCH_HOST", "BINDER_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("BINDER_SERVICE_HOST", raising=False)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,7 @@ def test_cache_dir_outside_a_checkout(monkeypatch, tmp_path):
     monkeypatch.setattr(course, "checkout", lambda: None)
     monkeypatch.setattr(pooch, "os_cache", lambda name: str(tmp_path / name))
     assert course.cache_dir() == tmp_path / "srutils"
-    assert course.models_dir() == tmp_path / "srutils" / "models"
+    assert course.models_dir() == Path(course.__file__).parent / "models"  # where a wheel has them
 
 
 def test_find_data_prefers_the_users_folder(monkeypatch, tmp_path):
@@ -143,22 +142,51 @@ def test_banner(monkeypatch, capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("variables", "host"),
+    [
+        ((), "local"),
+        (("COLAB_RELEASE_TAG",), "colab"),
+        (("KAGGLE_KERNEL_RUN_TYPE",), "kaggle"),
+        (("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"), "kaggle"),  # Kaggle's image is made from Colab's
+        (("BINDER_LAUNCH_HOST",), "binder"),
+        (("BINDER_SERVICE_HOST",), "binder"),
+    ],
+)
+def test_hosts(monkeypatch, variables, host):
+    for name in variables:
+        monkeypatch.setenv(name, "x")
+    assert course.host() == host
+
+
+@pytest.mark.parametrize(
     ("variable", "preset", "gpu", "said"),
     [
-        ("COLAB_RELEASE_TAG", "full", None, "Change runtime type"),
-        ("KAGGLE_KERNEL_RUN_TYPE", "full", None, "Accelerator"),
-        ("COLAB_RELEASE_TAG", "quick", None, None),
+        (
+            "COLAB_RELEASE_TAG",
+            "full",
+            None,
+            "No GPU: choose Runtime > Change runtime type > T4 GPU, then run",
+        ),
+        ("KAGGLE_KERNEL_RUN_TYPE", "full", None, "No GPU: choose Settings > Accelerator > GPU T4 x2, then"),
+        ("COLAB_RELEASE_TAG", "quick", None, "For the full preset: choose Runtime > Change runtime type"),
+        ("KAGGLE_KERNEL_RUN_TYPE", "quick", None, "For the full preset: choose Settings > Accelerator"),
         ("COLAB_RELEASE_TAG", "full", "Tesla T4", None),
+        ("COLAB_RELEASE_TAG", "quick", "Tesla T4", None),
+        ("BINDER_LAUNCH_HOST", "full", None, None),
         (None, "full", None, None),
     ],
 )
-def test_advice_only_where_it_helps(monkeypatch, variable, preset, gpu, said):
+def test_the_banner_says_what_to_click_for_a_gpu(monkeypatch, capsys, variable, preset, gpu, said):
     monkeypatch.setattr(course, "accelerator", lambda: gpu)
     monkeypatch.setenv("SR_PRESET", preset)
     if variable:
         monkeypatch.setenv(variable, "x")
-    advice = course.gpu_advice()
-    assert advice is None if said is None else said in advice
+    course.banner("numpy")
+    lines = capsys.readouterr().out.splitlines()
+    advice = [line for line in lines if "choose" in line]
+    assert len(advice) == (said is not None) and all(line.startswith(said) for line in advice)
+    assert said is None or ("%env SR_PRESET=full" in advice[0]) == (preset == "quick")
+    assert gpu is None or any(gpu in line for line in lines)
 
 
 def test_import_is_light():

@@ -45,6 +45,7 @@ def test_readme_agrees_with_the_notebooks():
     text = README.read_text(encoding="utf-8")
     filled = readme.fill(text, readme.tables(readme.read_all()), REPOSITORY)
     assert filled == text, "README.md is out of date: run make notebooks"
+    assert readme.FIGURE.read_bytes() == readme.figure(readme.read_all()), "run make notebooks"
     assert BLOCK.search(text).group() == badges(REPOSITORY)
     assert readme.TABLE.search(text), "the README shows no table of a notebook"
 

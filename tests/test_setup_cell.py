@@ -1,6 +1,7 @@
 """The set-up cell on faked hosts (Colab, Kaggle) and, for real, in a checkout and in a plain clone."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from tools.project import ROOT, repository
+from tools import readme
+from tools.project import ROOT, lessons, repository
 from tools.setup_cell import TEMPLATE, badges, setup_cell
 
 FORBIDDEN = ("torch", "tensorflow", "keras", "numpy", "scipy", "jax", "pandas", "pillow", "matplotlib")
@@ -19,12 +21,17 @@ CELL = setup_cell("someone/fork")
 def run_on_host(monkeypatch, tmp_path, absent):
     """Run the cell where the modules in `absent` cannot be found; return the commands it ran."""
     commands = []
+
+    def run(command, **options):
+        commands.append(command)
+        return SimpleNamespace(returncode=0, stderr="")
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in absent else SimpleNamespace(name=name)
     )
-    monkeypatch.setattr(subprocess, "check_call", commands.append)
+    monkeypatch.setattr(subprocess, "run", run)
     banner = []
     fake = ModuleType("srutils")
     fake.course = SimpleNamespace(banner=lambda: banner.append(True))
@@ -34,13 +41,13 @@ def run_on_host(monkeypatch, tmp_path, absent):
     return commands
 
 
+COLAB_LACKS = {"srutils", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "tf2onnx"}
+FRAMEWORKS = {"torch", "tensorflow", "keras", "numpy"}
+
+
 @pytest.mark.parametrize(
     "absent",
-    [
-        {"srutils"},
-        {"srutils", "onnxruntime", "pooch"},
-        {"srutils", "onnxruntime", "flatbuffers", "typer", "torch", "tensorflow", "numpy"},
-    ],
+    [{"srutils"}, COLAB_LACKS, COLAB_LACKS | {"pooch", "typer", "lazy_loader"} | FRAMEWORKS],
     ids=["everything there", "as on Colab", "bare"],
 )
 def test_hosts_keep_their_frameworks(monkeypatch, tmp_path, absent):
@@ -49,8 +56,9 @@ def test_hosts_keep_their_frameworks(monkeypatch, tmp_path, absent):
     assert "--no-deps" in command and "--upgrade" not in command and "-U" not in command
     wanted = [word for word in command[4:] if not word.startswith("-")]
     assert wanted[0] == "git+https://github.com/someone/fork"
-    assert not [word for word in wanted[1:] if word.split("=")[0].lower() in FORBIDDEN]
-    assert set(wanted[1:]) == (absent - {"srutils", "torch", "tensorflow", "numpy"})
+    names = {word.split("==")[0] for word in wanted[1:]}
+    assert not names & set(FORBIDDEN)
+    assert names == absent - FRAMEWORKS - {"srutils"}
 
 
 def test_nothing_is_run_where_srutils_is_installed(monkeypatch, tmp_path):
@@ -70,6 +78,20 @@ def run_for_real(tmp_path, *flags, cwd):
     script.write_text(CELL.replace("github.com", "example.invalid"), encoding="utf-8")
     command = [sys.executable, *flags, str(script)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def test_without_internet_one_sentence_says_what_to_switch_on(tmp_path):
+    """For real: pip's git finds nobody at the address."""
+    unknown = "import importlib.util\nimportlib.util.find_spec = lambda name: None\n"
+    script = tmp_path / "cell.py"
+    script.write_text(unknown + CELL.replace("https://github.com", "http://127.0.0.1:9"), encoding="utf-8")
+    environment = os.environ | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+    pipes = {"capture_output": True, "text": True, "timeout": 120}
+    answer = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=environment, **pipes)
+    assert answer.returncode == 1 and answer.stdout == "" and "Traceback" not in answer.stderr
+    reason, sentence = answer.stderr.strip().rsplit("\n", 1)
+    assert "127.0.0.1" in reason
+    assert sentence.startswith("pip could not install the course") and "Turn on internet" in sentence
 
 
 def test_installed_copy_for_real(tmp_path):
@@ -92,7 +114,7 @@ def test_plain_clone_for_real(tmp_path):
 
 def test_the_cell_is_short_and_reads_well():
     lines = CELL.splitlines()
-    assert len(lines) <= 25 and max(map(len, lines)) <= 110
+    assert len(lines) <= 30 and max(map(len, lines)) <= 110
     assert "@" not in CELL and TEMPLATE.count("@REPOSITORY@") == 1
 
 
@@ -101,6 +123,23 @@ def test_badges_name_the_notebook_and_the_repository():
     assert text.count("someone/fork") == text.count("01_data_exploration.ipynb") == 3
     assert badges("someone/fork").count("someone/fork") == 1
     assert Path(ROOT / "pyproject.toml").is_file() and "/" in repository()
+
+
+def test_the_course_map_leads_to_every_lesson():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.fill_map(text, repository()) == text, "run make notebooks"
+    for lesson in lessons():
+        assert readme.open_in(repository(), lesson.name) in text, lesson.name
+
+
+def test_only_the_course_map_is_made_anew():
+    rows = "| 01 | [One](notebooks/01_one.ipynb) | old |\n| | none | kept |\n"
+    text = f"| | lesson | open in |\n|---|---|---|\n{rows}\n| | lesson | time |\n|---|---|---|\n{rows}"
+    filled = readme.fill_map(text, "you/fork")
+    assert filled.count("old") == 1 and filled.count("kept") == 2
+    for host in ("colab.research.google.com/github/you/fork/", "kaggle.com/", "mybinder.org/v2/gh/you/fork/"):
+        assert filled.count(host) == 1
+    assert readme.fill_map(filled, "you/fork") == filled
 
 
 @pytest.mark.parametrize("name", ["", "fork", "https://github.com/a/b", "a/b/c", "a b/c"])

@@ -16,7 +16,7 @@ from tools.setup_cell import BEGIN, BLOCK, FIRST_LINE, TAGS, badges, setup_cell
 
 IGNORE = "nbval-ignore-output"
 EXERCISE = "exercise"
-KNOWN_TAGS = {IGNORE, EXERCISE, "set-up", "readme-table"}
+KNOWN_TAGS = {IGNORE, EXERCISE, "set-up", "readme-table", "readme-figure"}
 MAX_IGNORED = 0.5
 MAX_LINES = 40
 CELLS = (30, 62)

@@ -1,19 +1,26 @@
 """Fill the README's blocks from the notebooks: ``python -m tools.readme [--check]``.
 
 ``<!-- table:NAME -->`` ... ``<!-- /table -->`` takes the stored output of the cell tagged ``readme-table``
-and ``table-NAME``; ``<!-- badges -->`` ... ``<!-- /badges -->`` takes the course's badges.
+and ``table-NAME``; ``<!-- badges -->`` ... ``<!-- /badges -->`` takes the course's badges. In a table whose
+header ends in "open in", the last column of a lesson's row takes the addresses at which hosts open it. The
+last picture of the cell tagged ``readme-figure`` is written to docs/figure.png, which the README shows.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import re
 import sys
 from pathlib import Path
 
+from srutils.download import aside
 from tools.project import NOTEBOOKS, ROOT, lessons, repository, write_aside
-from tools.setup_cell import badges, replace_badges
+from tools.setup_cell import addresses, badge, badges, replace_badges
 
+MAP = re.compile(r"^\|.*\| open in \|\n(?:\|.*\n)+", re.MULTILINE)
+ROW = re.compile(r"^(\|.*\(notebooks/(\d\d_\w+\.ipynb)\).*\|)[^|\n]*\|$", re.MULTILINE)
+FIGURE = ROOT / "docs" / "figure.png"
 TABLE = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
@@ -54,15 +61,40 @@ def tables(notebooks: list) -> dict[str, str]:
     return found
 
 
+def figure(notebooks: list) -> bytes:
+    """Return the PNG that the README shows: the last picture of the one cell tagged ``readme-figure``."""
+    cells = [c for nb in notebooks for c in nb.cells if "readme-figure" in c.metadata.get("tags", [])]
+    pictures = [o.data["image/png"] for c in cells for o in c.outputs if "image/png" in o.get("data", {})]
+    if len(cells) != 1 or not pictures:
+        raise ValueError(f"{len(cells)} cells are tagged readme-figure; expected one, with a picture")
+    return base64.b64decode(pictures[-1])
+
+
+def open_in(repository: str, notebook: str) -> str:
+    """Return a cell of the course map: Colab's badge, and the other hosts in words."""
+    places = addresses(repository, notebook)
+    words = [f"[{host}]({address})" for host, address in places.items() if host != "Colab"]
+    return " · ".join([badge("Colab", places["Colab"]), *words])
+
+
+def fill_map(text: str, repo: str) -> str:
+    """Return the text with the last column of its course map made anew; other tables stay as they are."""
+
+    def row(match: re.Match) -> str:
+        return f"{match.group(1)} {open_in(repo, match.group(2))} |"
+
+    return MAP.sub(lambda table: ROW.sub(row, table.group()), text)
+
+
 def fill(text: str, known: dict[str, str], repo: str) -> str:
-    """Return the README's text with its tables and badges replaced."""
+    """Return the README's text with its tables, badges and course map replaced."""
 
     def replace(match: re.Match) -> str:
         if match.group(2) not in known:
             raise ValueError(f"the README asks for the table {match.group(2)!r}, which no notebook makes")
         return f"{match.group(1)}{known[match.group(2)]}\n{match.group(3)}"
 
-    return replace_badges(TABLE.sub(replace, text), badges(repo))
+    return fill_map(replace_badges(TABLE.sub(replace, text), badges(repo)), repo)
 
 
 def read_all(folder: Path = NOTEBOOKS) -> list:
@@ -78,18 +110,21 @@ def main(argv: list[str] | None = None) -> int:
     check = parser.parse_args(argv).check
     path = ROOT / "README.md"
     try:
-        old = path.read_text(encoding="utf-8")
-        new = fill(old, tables(read_all()), repository())
+        notebooks = read_all()
+        old, picture = path.read_text(encoding="utf-8"), figure(notebooks)
+        new = fill(old, tables(notebooks), repository())
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    if old == new:
+    if old == new and FIGURE.is_file() and FIGURE.read_bytes() == picture:
         return 0
     if check:
         print("README.md is out of date: run make notebooks", file=sys.stderr)
         return 1
     write_aside(path, new)
-    print("wrote README.md")
+    with aside(FIGURE) as temporary:
+        temporary.write_bytes(picture)
+    print("wrote README.md and its figure")
     return 0
 
 

@@ -1042,7 +1042,7 @@ plotting.show(
 # (exercise 3 puts a number to it). Whoever measures faint sources on this picture measures, in part, what the
 # generator made up.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "readme-figure"]
 plotting.show(
     lens_figure("telescope", 2, 4, (24, 30, 36, 36), 0.05, skip=("bicubic",)),
     alt="A lens of the telescope track at x2: LR, Richardson-Lucy, three networks, noisy HR and the truth.",
