@@ -11,7 +11,6 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from srutils import metrics
-from tools.bench_metrics import bench
 
 SSIM = {"channel_axis": -1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 DTYPES = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}
@@ -265,9 +264,3 @@ def test_ssim_refuses_images_smaller_than_its_window():
     metrics.ssim(np.zeros((11, 11, 1)), np.zeros((11, 11, 1)))
     with pytest.raises(ValueError, match="10 x 20; SSIM needs at least 11 pixels"):
         metrics.ssim(np.zeros((10, 20, 1)), np.zeros((10, 20, 1)))
-
-
-def test_the_bench_measures_both_on_equal_terms():
-    for row in bench(n=3, repeats=1):
-        assert set(row) == {"what", "ours", "other", "ratio", "unit"}
-        assert row["ratio"] == pytest.approx(row["ours"] / row["other"])

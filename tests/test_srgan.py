@@ -25,7 +25,6 @@ from srutils import course, scoreboard, tracks
 from srutils.lesson_code import load
 from srutils.pairs import resize
 from srutils.upscale import Upscaler
-from tools import bench_training
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = ROOT / "notebooks" / "scripts" / "05_srgan.py"
@@ -537,32 +536,6 @@ def test_srresnet_reaches_the_oracle_on_deeplense():
     oracle = np.mean(-10 * np.log10(np.mean((tracks.oracle(lenses) - lenses.hr) ** 2, (1, 2, 3))))
     assert oracle - 0.05 <= ours <= oracle
     assert ours == pytest.approx(up.card["metrics"]["deeplense test"]["psnr"], abs=0.4)
-
-
-# ---------------------------------------------------------------- the benchmark
-SMALL = {"width": 8, "blocks": 1, "batch": 2, "patch": 8, "side": 32, "repeats": 1}
-
-
-def test_the_bench_measures_both_on_equal_terms(lesson, monkeypatch):
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # one process can only use one precision
-    (row,) = bench_training.bench(lesson, **SMALL)
-    assert row["precision"] == "float32" and row["loss_difference"] < 1e-4
-    assert all(
-        row[key] > 0 for key in ("ours", "other", "ratio", "peak", "other_peak", "share", "other_share")
-    )
-    assert course.preset() == "quick"
-    lr, weights = np.zeros((2, 8, 8, 3), np.float32), 9 * 9 * 3 * 8 + 3 * (3 * 3 * 8 * 8) + 3 * 3 * 8 * 48
-    assert bench_training.forward_flops(lesson.SRResNet(4, 3, 8, 1), lr) == 2 * weights * 8 * 8 * 2
-
-
-def test_the_bench_refuses_to_compare_different_training(lesson, monkeypatch):
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-    monkeypatch.setattr(bench_training, "RATE", 5e-3)
-    monkeypatch.setattr(bench_training, "SHORTEN", 1e-9)  # the plain loop hardly moves
-    plain = bench_training.plain_step
-    monkeypatch.setattr(bench_training, "plain_step", lambda n, lr, hr, d: plain(n, lr, 0.9 * hr, d))
-    with pytest.raises(RuntimeError, match="the losses differ by"):
-        bench_training.bench(lesson, **SMALL)
 
 
 def main(script, name, last):

@@ -188,6 +188,36 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def copier(broken):
+    """Return what writes a network that copies its input; the first `broken` files have an axis too many."""
+    import onnx
+    from onnx import helper as make
+
+    def export(path):
+        export.files += 1
+        kind, more = ("Unsqueeze", ["axes"]) if export.files <= broken else ("Identity", [])
+        ends = [make.make_tensor_value_info(name, 1, ("n", "h", "w", 1)) for name in ("picture", "enlarged")]
+        axes = [make.make_tensor("axes", onnx.TensorProto.INT64, [1], [0])] if more else []
+        node = make.make_node(kind, ["picture", *more], ["enlarged"])
+        graph = make.make_graph([node], "copy", ends[:1], ends[1:], axes)
+        onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=8), path)
+
+    export.files = 0
+    return export
+
+
+def test_an_export_with_an_axis_too_many_is_made_again(tmp_path):
+    facts = {"task": "test", "scale": 1, "channels": "gray", "input": "lr"}
+    export = copier(broken=2)
+    card = save_model("copy", tmp_path, export, lambda x: x, facts)
+    assert export.files == 3 and card["onnx_max_difference"] == 0
+    with pytest.raises(
+        ValueError, match=r"computes \(1, 1, 32, 32, 1\) where the original has \(1, 32, 32, 1\)"
+    ):
+        save_model("never", tmp_path, copier(broken=99), lambda x: x, facts)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.json", "copy.onnx"]
+
+
 def test_the_receptive_field_is_measured():
     from scipy.ndimage import uniform_filter
 

@@ -1,11 +1,14 @@
-"""Speed of the lens simulator beside lenstronomy's, on this machine: ``python tools/bench_simulator.py``.
+"""The lens simulator against lenstronomy."""
 
-Both make the same lenses: three classes in equal parts, two rays a pixel along each axis. lenstronomy makes
-the noise-free HR image alone, in the usual loop over images; the simulator makes HR, LR, truth and both's
-noise.
-"""
+from __future__ import annotations
 
-import time
+from tools.race import Row, race
+
+ABOUT = (
+    "**Lens simulation**: three classes of lenses in equal parts, two rays a pixel along each axis. "
+    "lenstronomy makes the noise-free HR image alone, in the usual loop over lenses; the simulator makes HR, "
+    "LR, truth and the noise of both. That both make the same image is the business of a test."
+)
 
 STRING_POINTS = 100  # point masses that stand for a vortex in lenstronomy, as in DeepLenseSim
 
@@ -63,56 +66,30 @@ def lenstronomy_model(p):
     return models, lens, {names.get(k, k): v for k, v in source.items()}
 
 
-def _rate(make, n, seconds, clock):
-    """Images a second, by this clock, of `make` (n images a call): its fastest call in so many seconds."""
-    make()
-    fastest, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = clock()
-        make()
-        fastest = min(fastest, clock() - start)
-    return n / fastest
-
-
-def bench(seconds=3.0):
-    """Rows of what was measured: dict(what, ours, other, ratio, unit), `other` being lenstronomy.
-
-    One core is measured in processor time, which other work on the machine disturbs least; all cores by the
-    clock.
-    """
+def rows(rounds: int = 5, n: int = 96, few: int = 6) -> list[Row]:
+    """Race the simulator, `n` lenses a call, against lenstronomy's loop over `few`, on both tracks."""
     import torch
 
     from srutils.tracks import CLASSES, simulate
 
-    rows, threads = [], torch.get_num_threads()
-    ways = (
-        ("one core", 1, time.process_time, "lenses / core-s"),
-        ("all cores", threads, time.perf_counter, "lenses / s"),
-    )
+    def make(track, threads):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            return simulate(track, n, classes=CLASSES)
+        finally:
+            torch.set_num_threads(before)
+
+    found, cores = [], torch.get_num_threads()
     for track in ("deeplense", "telescope"):
-        sample = simulate(track, 6, classes=CLASSES)
-        for name, count, clock, unit in ways:
-            torch.set_num_threads(count)
-            try:
-                ours = _rate(lambda track=track: simulate(track, 96, classes=CLASSES), 96, seconds, clock)
-                other = _rate(
-                    lambda sample=sample, track=track: [
-                        lenstronomy_image(sample, i, track) for i in range(6)
-                    ],
-                    6,
-                    seconds,
-                    clock,
-                )
-            finally:
-                torch.set_num_threads(threads)
-            what = f"simulator, {track} x2, three classes, {name}"
-            rows.append({"what": what, "ours": ours, "other": other, "ratio": ours / other, "unit": unit})
-    return rows
+        drawn = simulate(track, few, classes=CLASSES)
 
+        def loop(drawn=drawn, track=track):
+            return [lenstronomy_image(drawn, i, track) for i in range(few)]
 
-if __name__ == "__main__":
-    for row in bench():
-        print(
-            "{what:52}{ours:8.1f} lenstronomy {other:6.1f} ratio {ratio:5.2f} {unit}".format_map(row),
-            flush=True,
-        )
+        ways = {"lenstronomy, HR only, one core": (few, loop)}
+        ways["srutils, one core"] = (n, lambda track=track: make(track, 1))
+        if cores > 1:
+            ways[f"srutils, {cores} cores"] = (n, lambda track=track: make(track, cores))
+        found += race(f"lenses of `{track}`, x2, three classes", "lenses/s", ways, rounds)
+    return found

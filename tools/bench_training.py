@@ -1,98 +1,88 @@
-"""Measure lesson 05's training step against a plain loop over the same network, side by side on this machine.
-
-The lesson's way is Accelerate, channels last, bfloat16 where the hardware computes with it, and averaged
-weights. The plain loop is NCHW in float32, without the average. Both cut the gradient and use Adam.
-"""
+"""A training step of lesson 05's and of lesson 03's network, against the plain loop over the same network."""
 
 from __future__ import annotations
 
 import os
 import statistics
-import sys
-import time
-from pathlib import Path
+from dataclasses import replace
 
-ROOT = Path(__file__).resolve().parents[1]
-SCRIPT = ROOT / "notebooks" / "scripts" / "05_srgan.py"
+import numpy as np
+
+from tools.project import SCRIPTS
+from tools.race import Row, race
+
+ABOUT = (
+    "**Training step**: forward, backward, update. Lesson 05's way is Accelerate, channels last, bfloat16 "
+    "where the hardware computes with it, and averaged weights; the plain loop is NCHW in float32, without "
+    "the average. Both cut the gradient and use Adam. Lesson 03's is Keras with bfloat16 numbers, as in the "
+    "full runs on photographs, against the same in float32. All losses are compared. A step counts as three "
+    "forward passes where the remarks give its share of a matrix product's speed."
+)
 RATE, SHORTEN = 5e-4, 0.1  # of Adam; to what length the gradient is cut
 ROUNDING = {"no": 1e-4, "bf16": 0.02, "fp16": 0.02}  # by how much the two losses may differ
 
 
-def bench(lesson=None, *, width=64, blocks=16, batch=16, patch=32, side=2048, repeats=5) -> list[dict]:
-    """Measure one training step at x4 on RGB both ways, several times in turn.
+def rows(rounds: int = 5) -> list[Row]:
+    """Race both networks' steps, at the sizes of their lessons' full runs, with 16 blocks in lesson 05's."""
+    return srresnet_rows(rounds) + srcnn_rows(rounds)
+
+
+def srresnet_rows(
+    rounds: int = 5, lesson=None, width=64, blocks=16, batch=16, patch=32, side=2048
+) -> list[Row]:
+    """Race one training step at x4 on RGB both ways, and the matrix products that are the yardstick.
 
     Parameters
     ----------
     lesson : module, optional
-        The lesson's definitions, by `srutils.lesson_code.load`.
+        Lesson 05's definitions, by `srutils.lesson_code.load`.
     width, blocks, batch, patch : int
         Maps and blocks of the network, patches a step, LR pixels a side.
     side : int
-        Rows and columns of the matrices whose product is the yardstick.
-    repeats : int
-        Steps that are timed each way; two more warm up.
-
-    Returns
-    -------
-    list of dict
-        what was measured, ours and other in patches a second (medians), their ratio (median of the ratios of
-        neighbouring steps), and the unit; the precision of ours; the fastest matrix product in that precision
-        and in float32, in GFLOP/s (``peak``, ``other_peak``); each step's share of it (``share``,
-        ``other_share``), a step counting as three forward passes; and by how much the losses differ.
+        Rows and columns of the matrices.
 
     Raises
     ------
     RuntimeError
         If the losses of any step disagree beyond rounding.
     """
-    import numpy as np
     import torch
 
     from srutils import pairs
+    from srutils.lesson_code import load
 
-    if lesson is None:
-        from srutils.lesson_code import load
-
-        lesson = load(SCRIPT)
+    lesson = lesson or load(SCRIPTS / "05_srgan.py")
     torch.manual_seed(0)
     network = lesson.SRResNet(4, 3, width, blocks)
     hr = pairs.resize(np.random.default_rng(0).random((batch, patch, patch, 3), np.float32), (4 * patch,) * 2)
     lr = pairs.resize(hr, (patch, patch))
-    other = plain_step(network, lr, hr, lesson.course.device())  # it copies the network
+    work = 3 * forward_flops(network, lr)
+    plain = plain_step(network, lr, hr, lesson.course.device())  # it copies the network
     ours, precision = lesson_step(lesson, network, lr, hr)
-    multiply = (
-        matmul(side, torch.bfloat16 if precision == "bf16" else torch.float32),
-        matmul(side, torch.float32),
+    used = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}[precision]
+    products = {name: (2e-9 * side**3, matmul(side, getattr(torch, name))) for name in ("float32", used)}
+    yardstick = race(f"product of {side} x {side} matrices", "GFLOP/s", products, rounds)
+    what = f"training step of SRResNet x4, {blocks} blocks, {width} maps, {batch} patches of {patch} px"
+    steps = race(
+        what,
+        "patches/s",
+        {  # reading the number waits for a GPU
+            "PyTorch, plain loop, float32": (batch, lambda: float(plain().detach())),
+            f"lesson 05, {used}": (batch, lambda: float(ours().detach())),
+        },
+        rounds,
+        lambda a, b: abs(b / a - 1),
+        {f"lesson 05, {used}": ROUNDING[precision]},
     )
-    work = 3 * forward_flops(lesson.SRResNet(4, 3, width, blocks), lr)
-
-    speeds, losses, products = [], [], []
-    for k in range(2 + repeats):
-        (our_loss, our_seconds), (other_loss, other_seconds) = timed(ours), timed(other)
-        losses.append((our_loss, other_loss))
-        products.append([min(timed(product)[1] for _ in range(3)) for product in multiply])
-        if k >= 2:
-            speeds.append((batch / our_seconds, batch / other_seconds))
-    worst = max(abs(a / b - 1) for a, b in losses)
-    if worst > ROUNDING[precision]:
-        raise RuntimeError(f"the losses differ by {worst:.1%}; expected at most {ROUNDING[precision]:.1%}")
-    ours, other = (statistics.median(column) for column in zip(*speeds, strict=True))
-    peak, other_peak = (2 * side**3 / min(column) for column in zip(*products, strict=True))
-    return [
-        {
-            "what": f"training step, {blocks} blocks of {width} maps, {batch} patches of {patch} px, x4",
-            "ours": ours,
-            "other": other,
-            "ratio": statistics.median(x / y for x, y in speeds),
-            "unit": "patches/s",
-            "precision": "float32" if precision == "no" else precision,
-            "peak": peak / 1e9,
-            "other_peak": other_peak / 1e9,
-            "share": work * ours / batch / peak,
-            "other_share": work * other / batch / other_peak,
-            "loss_difference": worst,
-        }
+    return yardstick + [
+        replace(step, note=share(step, peak, work / batch))
+        for step, peak in zip(steps, (yardstick[0], yardstick[-1]), strict=True)
     ]
+
+
+def share(step: Row, peak: Row, work: float) -> str:
+    """Say what part of a matrix product's best speed a step reaches; `work` is in operations a patch."""
+    return f"{statistics.median(step.speeds) * work * 1e-9 / max(peak.speeds):.0%} of a product's speed"
 
 
 def lesson_step(lesson, network, lr, hr):
@@ -145,7 +135,7 @@ def matmul(side, dtype):
     from srutils import course
 
     a, b = torch.rand(2, side, side, dtype=dtype, device=course.device())
-    return lambda: (a @ b)[0, 0]
+    return lambda: float((a @ b)[0, 0])
 
 
 def forward_flops(network, lr) -> int:
@@ -158,24 +148,31 @@ def forward_flops(network, lr) -> int:
     return counter.get_total_flops()
 
 
-def timed(function) -> tuple[float, float]:
-    """The number that a function returns, and its seconds; reading the number waits for a GPU."""
-    start = time.perf_counter()
-    value = float(function().detach())
-    return value, time.perf_counter() - start
+def srcnn_rows(rounds: int = 5, lesson=None, batch=16, patch=64) -> list[Row]:
+    """Race Keras's step for lesson 03's network in bfloat16 against float32."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
 
+    from srutils.lesson_code import load
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))  # a script finds its neighbours, not the package that it is in
-    for row in bench():
-        figures = f"lesson 05 {row['ours']:.1f}, plain float32 loop {row['other']:.1f} {row['unit']}"
-        print(f"{row['what']}: {figures}, {row['ratio']:.2f} times as fast")
-        for who, how, peak, share in (
-            ("lesson 05", row["precision"], row["peak"], row["share"]),
-            ("plain loop", "float32", row["other_peak"], row["other_share"]),
-        ):
-            print(f"  {who:10} {how:8} {share:4.0%} of the {peak:.0f} GFLOP/s of a matrix product")
-        if row["precision"] == "float32":
-            print(
-                "  no bfloat16: the machine does not compute with it, or ACCELERATE_MIXED_PRECISION says no"
-            )
+    lesson = lesson or load(SCRIPTS / "03_srcnn.py")
+    rng = np.random.default_rng(0)
+    x, y = (rng.random((batch, patch, patch, 1), np.float32) for _ in range(2))
+    start, models, before = None, {}, keras.mixed_precision.global_policy()
+    for name, policy in (("Keras, float32", "float32"), ("Keras, bfloat16", "mixed_bfloat16")):
+        keras.mixed_precision.set_global_policy(policy)
+        try:
+            models[name] = lesson.compiled(lesson.three_layers(), 1000)
+        finally:
+            keras.mixed_precision.set_global_policy(before)
+        start = start or models[name].get_weights()
+        models[name].set_weights(start)
+
+    def step(model):
+        model.reset_metrics()  # else the loss is the mean of all steps so far
+        return float(model.train_on_batch(x, y)[0])
+
+    ways = {name: (batch, lambda model=model: step(model)) for name, model in models.items()}
+    what = f"training step of SRCNN, {batch} patches of {patch} px"
+    limits = {"Keras, bfloat16": ROUNDING["bf16"]}
+    return race(what, "patches/s", ways, rounds, lambda a, b: abs(b / a - 1), limits)

@@ -1,0 +1,89 @@
+"""Every shipped model as its user meets it, each in a process of its own, which knows its peak memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tools.project import ROOT
+from tools.race import Row
+
+ABOUT = (
+    "**Shipped models**: `Upscaler.load(NAME)(image)` on a picture of 510 x 339 pixels, in tiles as always, "
+    "with the fastest float32 engine that is installed; RGB for photographs, one channel for lenses. The "
+    "classifier judges 64 lenses of 128 x 128 pixels, with ONNX Runtime. Each runs in a fresh process, "
+    "at most three times after one call to warm up; they are not compared with each other. Peak memory is "
+    "the most that this process ever held, Python and libraries included."
+)
+LENSES, ROUNDS = 64, 3
+
+
+def rows(
+    rounds: int = ROUNDS, size: tuple[int, int] = (339, 510), names: list[str] | None = None
+) -> list[Row]:
+    """Measure the models of these names, by default all: one process each, one call to warm up."""
+    from srutils.classifier import classifier_cards
+    from srutils.engine import fastest
+    from srutils.upscale import model_cards
+
+    found, classifiers = [], [card["name"] for card in classifier_cards()]
+    for name in names or [*(card["name"] for card in model_cards()), *classifiers]:
+        command = [sys.executable, "-m", "tools.bench_models", name, *map(str, (min(rounds, ROUNDS), *size))]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+        if done.returncode:
+            raise RuntimeError(f"{name} failed: {done.stderr.strip().splitlines()[-1]}")
+        speeds, memory = json.loads(done.stdout)
+        unit, way = ("lenses/s", "onnxruntime") if name in classifiers else ("Mpx/s", fastest())
+        note = f"peak memory {memory / 1e6:,.0f} MB" if memory else ""
+        found.append(Row(f"`{name}`", way, unit, speeds, note=note))
+    return found
+
+
+def measure(name: str, rounds: int, height: int, width: int) -> tuple[list[float], int | None]:
+    """Speeds of a model in this process, and the process's peak memory in bytes.
+
+    The unit is output megapixels a second; of the classifier, lenses a second.
+    """
+    import numpy as np
+
+    from srutils.classifier import Classifier
+    from srutils.model_file import is_classifier
+    from srutils.upscale import Upscaler
+    from tools.bench_engines import picture
+
+    if is_classifier(name):
+        model, amount = Classifier.load(name), LENSES
+        image = np.random.default_rng(0).random((LENSES, 128, 128, 1), np.float32)
+    else:
+        model, image = Upscaler.load(name), picture(height, width)
+        amount = 1e-6 * height * width * model.scale**2
+        image = image[..., :1] if model.card["channels"] == "gray" else image
+    speeds = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        model(image)
+        speeds.append(amount / (time.perf_counter() - start))
+    return speeds[1:], peak_memory()
+
+
+def peak_memory() -> int | None:
+    """The most memory that this process ever held, in bytes; None where the system does not say.
+
+    On Linux, ``ru_maxrss`` will not do: it begins with what the parent held when it started this process.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return 1024 * int(line.split()[1])
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], *map(int, sys.argv[2:]))))
