@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import math
 import os
 import warnings
 from dataclasses import dataclass
@@ -117,7 +119,9 @@ def _decode(data: bytes) -> Picture:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(*image.size)
             depths = image.tag_v2.get(258, ()) if image.format == "TIFF" else ()  # bits of each sample
-            frames, icc = getattr(image, "n_frames", 1), image.info.get("icc_profile")
+            # What phones append to a JPEG (previews, depth, gain maps) is no second picture.
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+            icc = image.info.get("icc_profile")
             if image.format == "PNG":
                 with Image.open(io.BytesIO(data), formats=("PNG",)) as same:
                     same.verify()  # every chunk's CRC, which decoding alone does not check
@@ -190,9 +194,27 @@ def _load(image) -> None:
 
     tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
-        image.load()
+        with _libtiff_silenced() if image.format == "TIFF" else contextlib.nullcontext():
+            image.load()
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+
+
+@contextlib.contextmanager
+def _libtiff_silenced():
+    """Keep stderr clean: libtiff writes there itself, although Pillow raises; it has no switch for that."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # a program without stderr
+        yield
+        return
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _deep_png(data: bytes, layout: str, key) -> tuple[np.ndarray, np.ndarray | None]:
@@ -224,11 +246,11 @@ def _deep_tiff(data: bytes) -> Picture:
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages[0]
-        _check_size(page.imagewidth, page.imagelength)
+        _check_size(page.imagewidth * -(-page.samplesperpixel // 4), page.imagelength)  # up to 4 are usual
         if page.photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
             raise Unusable(f"a TIFF of kind {page.photometric!s} with more than 8 bits is not supported")
-        strips = zip(page.dataoffsets, page.databytecounts, strict=True)
-        if any(start + count > len(data) for start, count in strips):
+        strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+        if len(strips) < math.prod(page.chunked) or any(sum(strip) > len(data) for strip in strips):
             raise Unusable("the file is truncated")  # a missing strip would silently become zeros
         pixels, extra, axes = page.asarray(), tuple(page.extrasamples), page.axes
         orientation, frames = int(page.tags.valueof(ORIENTATION, 1)), len(file.pages)

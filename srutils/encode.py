@@ -72,10 +72,11 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
         raise ValueError(f"{problem} expected {expected}, got {pixels.dtype} {pixels.shape}")
     check_target(path, 8 * pixels.dtype.itemsize, pixels.shape[:2], picture.alpha is not None)
     with aside(path) as temporary, open(temporary, "wb") as file:
-        _encode(file, picture, suffix)
+        encode(file, picture, suffix)
 
 
-def _encode(file, picture: Picture, suffix: str) -> None:
+def encode(file, picture: Picture, suffix: str) -> None:
+    """Write a picture that `check_target` accepts to an open file, as `write_picture` does."""
     pixels = picture.pixels
     if suffix == ".npy":
         np.save(file, pixels, allow_pickle=False)
@@ -92,35 +93,59 @@ def _encode(file, picture: Picture, suffix: str) -> None:
         options = {"compression": "zlib", "metadata": None, "iccprofile": picture.icc, **extra}
         tifffile.imwrite(file, pixels, photometric=kind, planarconfig="contig", **options)
     elif pixels.dtype == np.uint16 and pixels.ndim == 3:
-        file.write(_png16(pixels, picture))
+        _write_png16(file, pixels, picture)
     else:
         from PIL import Image
 
         form = "JPEG" if suffix in (".jpg", ".jpeg") else suffix[1:].upper()
         options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
         if form != "BMP":
-            kept = {"icc_profile": picture.icc, "exif": picture.exif}
+            kept = {"icc_profile": picture.icc, "exif": _exif(picture)}
             options = options | {key: value for key, value in kept.items() if value}
         Image.fromarray(pixels).save(file, form, **options)
 
 
-def _png16(pixels: np.ndarray, picture: Picture) -> bytes:
-    """Encode (H, W, 2 to 4) uint16 as PNG, which no library among the dependencies can write.
+def _exif(picture: Picture) -> bytes | None:
+    """The picture's EXIF; where it states the size in pixels, that of the picture as it is now."""
+    if picture.exif is None:
+        return None
+    from PIL import Image
 
-    Every row is stored as its difference to the row above (filter 2 of ISO/IEC 15948), then deflated.
+    exif, (height, width) = Image.Exif(), picture.pixels.shape[:2]
+    exif.load(picture.exif)
+    for tags, columns, rows in ((exif, 0x0100, 0x0101), (exif.get_ifd(0x8769), 0xA002, 0xA003)):
+        for tag, size in ((columns, width), (rows, height)):
+            if tag in tags:
+                tags[tag] = size
+    return exif.tobytes()
+
+
+def _write_png16(file, pixels: np.ndarray, picture: Picture) -> None:
+    """Write (H, W, 2 to 4) uint16 as PNG, which no library among the dependencies can.
+
+    Every row is stored as its difference to the row above (filter 2 of ISO/IEC 15948), then deflated, some
+    rows at a time: there is never a second copy of the picture.
     """
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    def chunk(kind: bytes, body: bytes) -> None:
+        file.write(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)))
 
     height, width, samples = pixels.shape
-    rows = np.ascontiguousarray(pixels.astype(">u2")).view(np.uint8).reshape(height, -1)
-    filtered = np.full((height, rows.shape[1] + 1), 2, np.uint8)
-    filtered[:, 1:] = np.diff(rows, axis=0, prepend=np.zeros((1, rows.shape[1]), np.uint8))
-    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[samples], 0, 0, 0)
-    parts = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", header)]
+    file.write(b"\x89PNG\r\n\x1a\n")
+    colour_type = {2: 4, 3: 2, 4: 6}[samples]
+    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
     if picture.icc:
-        parts.append(chunk(b"iCCP", b"profile\0\0" + zlib.compress(picture.icc)))
-    if picture.exif:
-        parts.append(chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0")))
-    return b"".join([*parts, chunk(b"IDAT", zlib.compress(filtered.tobytes(), 6)), chunk(b"IEND", b"")])
+        chunk(b"iCCP", b"profile\0\0" + zlib.compress(picture.icc))
+    if exif := _exif(picture):
+        chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    above, packer = np.zeros((1, width * samples * 2), np.uint8), zlib.compressobj()
+    for start in range(0, height, 64):
+        rows = np.ascontiguousarray(pixels[start : start + 64].astype(">u2")).view(np.uint8)
+        rows = rows.reshape(-1, above.shape[1])
+        filtered = np.full((len(rows), 1 + above.shape[1]), 2, np.uint8)
+        filtered[:, 1:] = np.diff(rows, axis=0, prepend=above)
+        above = rows[-1:]
+        if body := packer.compress(filtered.tobytes()):
+            chunk(b"IDAT", body)
+    chunk(b"IDAT", packer.flush())
+    chunk(b"IEND", b"")

@@ -445,7 +445,7 @@ def test_a_failing_write_keeps_the_old_file_and_no_scrap(tmp_path, monkeypatch):
         file.write(b"half")
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(encode, "_encode", fail)
+    monkeypatch.setattr(encode, "encode", fail)
     with pytest.raises(OSError, match="disk is full"):
         write_image(tmp_path / "a.png", np.ones((3, 3)))
     assert [f.name for f in tmp_path.iterdir()] == ["a.png"]
