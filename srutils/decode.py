@@ -155,7 +155,12 @@ def _exif(image) -> bytes | None:
 def _from_pillow(image) -> tuple[np.ndarray, np.ndarray | None]:
     from PIL import ImageOps
 
-    white_is_zero = image.format == "TIFF" and image.tag_v2.get(262) == 0
+    white_is_zero = False
+    if image.format == "TIFF":
+        white_is_zero = image.tag_v2.get(262) == 0
+        parts = {tile.extents for tile in image.tile}
+        if sum((right - left) * (low - high) for left, high, right, low in parts) < math.prod(image.size):
+            raise Unusable("the file is truncated")  # strips that it does not list would become zeros
     _load(image)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):

@@ -70,8 +70,10 @@ def _onnxruntime(path):
 
 def _openvino(path, engine):
     import openvino
+    from openvino.frontend import FrontEndManager
 
-    model = openvino.Core().read_model(str(path))
+    reader = FrontEndManager().load_by_framework("onnx")  # left to guess, others write to stderr
+    model = reader.convert(reader.load(str(path)))
     precision = {"INFERENCE_PRECISION_HINT": "bf16" if engine.endswith("bf16") else "f32"}
     compiled = openvino.compile_model(model, "CPU", precision)
 

@@ -414,6 +414,23 @@ def test_missing_folder_and_text_files(tmp_path):
         read_image(tmp_path / "note.png")
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("packing", [None, "zlib"])
+def test_a_tiff_that_declares_more_rows_than_it_lists(tmp_path, kind, channels, packing):
+    """Decoders fill the missing strips with zeros, and say nothing."""
+    pixels = np.ones((8, 9, channels), kind)
+    kind = "rgb" if channels == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=kind, rowsperstrip=4, compression=packing)
+    read_image(tmp_path / "a.tif")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    i = data.index(struct.pack("<HHII", 257, 4, 1, 8))  # the tag ImageLength
+    data[i + 8 : i + 12] = struct.pack("<I", 4000)
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(ValueError, match="a.tif: (the file is truncated|it is damaged)"):
+        read_image(tmp_path / "a.tif")
+
+
 # --- bad writes
 
 

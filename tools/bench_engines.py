@@ -2,100 +2,130 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from importlib import util
 
 import numpy as np
 
 from tools.project import SCRIPTS
-from tools.race import Row, race
+from tools.race import Row, Worker, race
 
 ABOUT = (
-    "**Engines**: one network, one picture of 510 x 339 pixels, untiled. The first way is the plain one in "
-    "the framework that trained the network: PyTorch eager, NCHW, float32, in inference mode; for SRCNN, "
-    "whose input is enlarged already, Keras's `predict_on_batch`. The others read the shipped ONNX file with "
-    "`srutils.engine`, as `srutils upscale` does. bfloat16 keeps eight significant bits of every number: it "
-    "is faster and it rounds, so it is never taken unasked. Remarks say how far a picture between 0 and 1 "
-    "comes out differently."
+    "**Engines**: one network, one picture of 510 x 339 pixels, untiled, from an array (N, H, W, C) to an "
+    "array (N, H, W, C). The first way is the plain one in the framework that trained the network: PyTorch "
+    "eager, NCHW, float32, in inference mode; for SRCNN, whose input is enlarged already, Keras's "
+    "`predict_on_batch`. The others read the shipped ONNX file with `srutils.engine`, as `srutils upscale` "
+    "does. Each way has a process of its own, because what one library does to memory and threads changes "
+    "the speed of the next. bfloat16 keeps eight significant bits of every number: it is faster and it "
+    "rounds, so it is never taken unasked. Remarks say how far a picture between 0 and 1 comes out "
+    "differently."
 )
 ENGINES = {
     "onnxruntime": ("ONNX Runtime, float32", 1e-4),
     "openvino": ("OpenVINO, float32", 1e-4),
     "openvino-bf16": ("OpenVINO, bfloat16: rounds", 0.05),
 }
+SIZE = (339, 510)
 
 
-def picture(height: int = 339, width: int = 510) -> np.ndarray:
-    """The upper left part of a photograph inside scikit-image, (height, width, 3), float32 in [0, 1]."""
+def picture(height: int, width: int, channels: int = 3) -> np.ndarray:
+    """The upper left part of a photograph in scikit-image, RGB or luma, (H, W, channels) float32 in [0, 1]."""
     from skimage.data import astronaut
 
-    return astronaut()[:height, :width].astype(np.float32) / 255
+    from srutils.metrics import luma
+
+    image = astronaut()[:height, :width].astype(np.float32) / 255
+    return image if channels == 3 else luma(image)
 
 
-def rows(rounds: int = 5, size: tuple[int, int] = (339, 510)) -> list[Row]:
+def rows(rounds: int = 5) -> list[Row]:
     """Race the engines on a PyTorch model, and on a Keras one."""
-    return torch_rows(rounds, size) + keras_rows(rounds, size)
+    return torch_rows(rounds) + keras_rows(rounds)
 
 
-def torch_rows(rounds: int = 5, size: tuple[int, int] = (339, 510), name="srresnet-photo-x4") -> list[Row]:
+def torch_rows(rounds: int = 5, size: tuple[int, int] = SIZE) -> list[Row]:
     """Race the engines on an SRResNet of lesson 05 against PyTorch."""
+    name, ways = "srresnet-photo-x4", {}
+    for layout, memory_format in (("NCHW", "contiguous_format"), ("channels last", "channels_last")):
+        ways[f"PyTorch eager, {layout}, float32"] = 1e-4, eager, name, memory_format, (*size, 3)
+    return engine_rows(name, ways, rounds, (*size, 3), 4)
+
+
+def keras_rows(rounds: int = 5, size: tuple[int, int] = SIZE) -> list[Row]:
+    """Race the engines on an SRCNN of lesson 03 against Keras; the picture counts as enlarged already."""
+    name = "srcnn-photo-x3"
+    return engine_rows(name, {"Keras, float32": (1e-4, keras, name, (*size, 1))}, rounds, (*size, 1), 1)
+
+
+def engine_rows(name: str, ways: dict, rounds: int, shape: tuple[int, int, int], scale: int) -> list[Row]:
+    """Race `ways`, name -> (limit, function, arguments of it), and after them all engines.
+
+    An engine that is not installed gets a row that says so.
+    """
+    what, missing = f"`{name}`, {shape[1]} x {shape[0]} px", []
+    for engine, (way, limit) in ENGINES.items():
+        if util.find_spec(engine.split("-")[0]) is None:
+            missing.append(Row(what, way, note="not installed"))
+        else:
+            ways = ways | {way: (limit, model_file, name, engine, shape)}
+    workers = {}
+    try:
+        for way, (_, *call) in ways.items():
+            workers[way] = Worker(*call)
+        made = 1e-6 * shape[0] * shape[1] * scale**2
+        runs = {way: (made, worker.run) for way, worker in workers.items()}
+        limits = {way: limit for way, (limit, *_) in ways.items()}
+        return race(what, "Mpx/s", runs, rounds, apart, limits) + missing
+    finally:
+        for worker in workers.values():
+            worker.close()
+
+
+def apart(a: Worker, b: Worker) -> float:
+    """The greatest difference between two workers' pictures."""
+    return np.abs(a.answer() - b.answer()).max()
+
+
+# ---------------------------------------------------------------- what the workers do
+def eager(name, memory_format, shape):
+    """Lesson 05's network on a picture by PyTorch, as a function."""
     import torch
 
     from srutils.lesson_code import load
     from srutils.model_file import model_path
 
-    lesson, scale = load(SCRIPTS / "05_srgan.py"), 4
-    task = lesson.TASKS["photo", scale]
-    network = lesson.SRResNet(scale, 3, task["width"], task["blocks"])
+    lesson = load(SCRIPTS / "05_srgan.py")
+    task, layout = lesson.TASKS["photo", 4], getattr(torch, memory_format)
+    network = lesson.SRResNet(4, 3, task["width"], task["blocks"])
     network.load_state_dict(lesson.weights_of(model_path(name)))
-    network.eval()
-    lr = picture(*size)[None]
+    network.eval().to(memory_format=layout)
+    lr = picture(*shape)[None]
 
-    def eager(layout):
-        held = copy.deepcopy(network).to(memory_format=layout)
-        image = lesson.to_torch(lr).contiguous(memory_format=layout)
+    def run():
+        with torch.inference_mode():
+            sr = network(lesson.to_torch(lr).contiguous(memory_format=layout))
+            return sr.permute(0, 2, 3, 1).contiguous().numpy()
 
-        def run():
-            with torch.inference_mode():
-                return held(image).permute(0, 2, 3, 1).numpy()
-
-        return run
-
-    ways = {"PyTorch eager, NCHW, float32": eager(torch.contiguous_format)}
-    ways["PyTorch eager, channels last, float32"] = eager(torch.channels_last)
-    limits = {"PyTorch eager, channels last, float32": 1e-4}
-    return engine_rows(name, lr, scale, ways, limits, rounds)
+    return run
 
 
-def keras_rows(rounds: int = 5, size: tuple[int, int] = (339, 510), name="srcnn-photo-x3") -> list[Row]:
-    """Race the engines on an SRCNN of lesson 03 against Keras; the picture counts as enlarged already."""
+def keras(name, shape):
+    """Lesson 03's network on a picture by Keras, as a function."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from srutils.lesson_code import load
-    from srutils.metrics import luma
     from srutils.model_file import model_path
 
     lesson = load(SCRIPTS / "03_srcnn.py")
     network = lesson.three_layers()
     network.set_weights(lesson.layers_of(model_path(name)))
-    enlarged = luma(picture(*size))[None]
-    ways = {f"Keras on {lesson.keras.backend.backend()}, float32": lambda: network.predict_on_batch(enlarged)}
-    return engine_rows(name, enlarged, 1, ways, {}, rounds)
+    enlarged = picture(*shape)[None]
+    return lambda: network.predict_on_batch(enlarged)
 
 
-def engine_rows(name, image, scale, ways, limits, rounds) -> list[Row]:
-    """Race all engines after the `ways` of a framework; one that is not installed gets a line too."""
+def model_file(name, engine, shape):
+    """A model file on a picture by one of the course's engines, as a function."""
     from srutils.engine import open_model
     from srutils.model_file import model_path
 
-    n, height, width, channels = image.shape
-    what, missing = f"`{name}`, {width} x {height} px", []
-    for engine, (way, limit) in ENGINES.items():
-        if util.find_spec(engine.split("-")[0]) is None:
-            missing.append(Row(what, way, note="not installed"))
-            continue
-        run = open_model(model_path(name), channels, engine)
-        ways, limits = ways | {way: lambda run=run: run(image)}, limits | {way: limit}
-    made = 1e-6 * n * height * width * scale**2
-    ways = {way: (made, run) for way, run in ways.items()}
-    return race(what, "Mpx/s", ways, rounds, lambda a, b: np.abs(a - b).max(), limits) + missing
+    run, image = open_model(model_path(name), shape[2], engine), picture(*shape)[None]
+    return lambda: run(image)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from tools.bench_engines import SIZE, picture
 from tools.project import ROOT
 from tools.race import Row
 
@@ -52,15 +53,14 @@ def measure(name: str, rounds: int, height: int, width: int) -> tuple[list[float
     from srutils.classifier import Classifier
     from srutils.model_file import is_classifier
     from srutils.upscale import Upscaler
-    from tools.bench_engines import picture
 
     if is_classifier(name):
         model, amount = Classifier.load(name), LENSES
         image = np.random.default_rng(0).random((LENSES, 128, 128, 1), np.float32)
     else:
-        model, image = Upscaler.load(name), picture(height, width)
+        model = Upscaler.load(name)
+        image = picture(height, width, 1 if model.card["channels"] == "gray" else 3)
         amount = 1e-6 * height * width * model.scale**2
-        image = image[..., :1] if model.card["channels"] == "gray" else image
     speeds = []
     for _ in range(rounds + 1):
         start = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
@@ -115,3 +116,65 @@ def race(
         )
         for name in ways
     ]
+
+
+class Worker:
+    """A function in a process of its own, ready to be called; the answer stays there until it is wanted.
+
+    Parameters
+    ----------
+    make : callable
+        Of a module, not of a function: it is found by name in the new process, and returns the function.
+    arguments
+        Of `make`.
+    """
+
+    def __init__(self, make: Callable, *arguments):
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other, make, arguments), daemon=True)
+        self._process.start()
+        other.close()  # else a process that has died would be waited for
+        self._ask(None)  # until it is ready
+
+    def run(self) -> Worker:
+        """Call the function."""
+        self._ask("run")
+        return self
+
+    def answer(self):
+        """What the last call returned."""
+        return self._ask("answer")
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.join()
+        self._pipe.close()
+
+    def _ask(self, order):
+        try:
+            if order is not None:
+                self._pipe.send(order)
+            error, answer = self._pipe.recv()
+        except (EOFError, BrokenPipeError):
+            raise RuntimeError("a process of the benchmark has died; is there enough memory?") from None
+        if error:
+            raise RuntimeError(error)
+        return answer
+
+
+def _serve(pipe, make: Callable, arguments: tuple) -> None:
+    """Be the process of a `Worker`: make the function, then obey; an error is sent, and is the end."""
+    answer = None
+    try:
+        function = make(*arguments)
+        pipe.send((None, None))
+        while True:
+            if pipe.recv() == "run":
+                answer = function()
+                pipe.send((None, None))
+            else:
+                pipe.send((None, answer))
+    except Exception as error:
+        pipe.send((f"{type(error).__name__}: {error}", None))
