@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -27,7 +28,8 @@ def sources(root: Path = ROOT) -> dict[Path, Path]:
     """Return the book's sources and where they go: path in the checkout -> path among Sphinx's sources."""
     found = {page: Path(page.name) for page in (root / "docs").glob("*.md")}
     notebooks = [*root.glob("notebooks/[0-9]*.ipynb"), *root.glob("notebooks/solutions/[0-9]*.ipynb")]
-    for path in (root / "README.md", root / "data" / "README.md", *notebooks):
+    figures = root.glob("docs/*.png")
+    for path in (root / "README.md", root / "data" / "README.md", *notebooks, *figures):
         found[path] = path.relative_to(root)
     return found
 
@@ -89,6 +91,10 @@ def lay_out(folder: Path, root: Path = ROOT) -> None:
     """Write the book's sources into a folder."""
     pages = sources(root)
     for source, place in pages.items():
+        if source.suffix == ".png":
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, folder / place)
+            continue
         adapt = adapt_notebook if source.suffix == ".ipynb" else adapt_text
         text = adapt(source.read_text(encoding="utf-8"), source, pages, root)
         write_aside(folder / place, fill_lists(text, pages, root) if source.parent.name == "docs" else text)
