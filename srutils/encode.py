@@ -15,6 +15,7 @@ from .download import aside
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
 DEPTHS = {".png": (8, 16), ".tif": (8, 16, 32), ".tiff": (8, 16, 32), ".npy": (8, 16, 32)}  # others: 8 bits
 OPAQUE = (".jpg", ".jpeg", ".bmp", ".npy")
+LEVEL = 4  # of deflate: three times as fast as 6, the usual one, for some 5 % more bytes
 SIDES = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}  # longest side that the format can store
 
 
@@ -90,7 +91,13 @@ def encode(file, picture: Picture, suffix: str) -> None:
 
         extra = {} if picture.alpha is None else {"extrasamples": ["unassalpha"]}
         kind = "rgb" if colour else "minisblack"
-        options = {"compression": "zlib", "metadata": None, "iccprofile": picture.icc, **extra}
+        options = {
+            "compression": "zlib",
+            "compressionargs": {"level": LEVEL},
+            "metadata": None,
+            "iccprofile": picture.icc,
+            **extra,
+        }
         tifffile.imwrite(file, pixels, photometric=kind, planarconfig="contig", **options)
     elif pixels.dtype == np.uint16 and pixels.ndim == 3:
         _write_png16(file, pixels, picture)
@@ -98,7 +105,11 @@ def encode(file, picture: Picture, suffix: str) -> None:
         from PIL import Image
 
         form = "JPEG" if suffix in (".jpg", ".jpeg") else suffix[1:].upper()
-        options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
+        options = {
+            "JPEG": {"quality": 95, "subsampling": 0},
+            "WEBP": {"lossless": True},
+            "PNG": {"compress_level": LEVEL},
+        }.get(form, {})
         if form != "BMP":
             kept = {"icc_profile": picture.icc, "exif": _exif(picture)}
             options = options | {key: value for key, value in kept.items() if value}
@@ -138,7 +149,7 @@ def _write_png16(file, pixels: np.ndarray, picture: Picture) -> None:
         chunk(b"iCCP", b"profile\0\0" + zlib.compress(picture.icc))
     if exif := _exif(picture):
         chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    above, packer = np.zeros((1, width * samples * 2), np.uint8), zlib.compressobj()
+    above, packer = np.zeros((1, width * samples * 2), np.uint8), zlib.compressobj(LEVEL)
     for start in range(0, height, 64):
         rows = np.ascontiguousarray(pixels[start : start + 64].astype(">u2")).view(np.uint8)
         rows = rows.reshape(-1, above.shape[1])

@@ -20,6 +20,12 @@ def fastest() -> str:
     return "openvino" if importlib.util.find_spec("openvino") is not None else "onnxruntime"
 
 
+def check_engine(name: str) -> None:
+    """Raise ValueError if no engine has this name."""
+    if name not in ENGINES:
+        raise ValueError(f"no engine called {name!r}; there are {', '.join(ENGINES)}")
+
+
 def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callable[[np.ndarray], np.ndarray]:
     """Open a model file that enlarges images.
 
@@ -41,8 +47,7 @@ def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callabl
     ValueError
         Unknown engine or one that is not installed, a file that cannot be read, other inputs or outputs.
     """
-    if engine not in ENGINES:
-        raise ValueError(f"no engine called {engine!r}; there are {', '.join(ENGINES)}")
+    check_engine(engine)
     engine = fastest() if engine == "auto" else engine
     try:
         opened = _openvino(path, engine) if engine.startswith("openvino") else _onnxruntime(path)

@@ -141,11 +141,18 @@ def upscale_folder(source: Path, target: Path, work: Work, *, skip: bool, overwr
     -------
     dict
         ``done`` (reports), ``skipped`` (paths) and ``failed`` (sentences).
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `folder_jobs` and `Upscaler.load`.
     """
     from tqdm import tqdm
 
-    result = {"done": [], "skipped": [], "failed": []}
-    for one, made in tqdm(folder_jobs(source, target), unit="image", disable=not work.progress):
+    jobs, result = folder_jobs(source, target), {"done": [], "skipped": [], "failed": []}
+    if work.model is not None:
+        work.open(work.model, work.scale)  # what is wrong with it is said once, not for every file
+    for one, made in tqdm(jobs, unit="image", disable=not work.progress):
         if skip and made.exists():
             result["skipped"].append(made)
             continue

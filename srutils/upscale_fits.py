@@ -14,7 +14,9 @@ from .upscale_work import Report, Work
 
 # Ten Gaussian sources, FWHM 2 to 4 LR pixels, through every shipped network: at most 0.04 and, with the
 # ensemble, 0.007 for the networks of lenses.
-MOVES = "a network may move compact sources by up to 0.04 of an input pixel; with --ensemble, by 0.01"
+MOVES = (
+    "a network may move compact sources by up to 0.04 of an input pixel; with --ensemble, by less than 0.01"
+)
 
 
 def upscale_fits(source: Path, target: Path, hdu, work: Work) -> Report:
@@ -37,7 +39,7 @@ def upscale_fits(source: Path, target: Path, hdu, work: Work) -> Report:
         report.notes.append(f"only {image.name} was enlarged; --hdu chooses among {image.others}")
 
     invents = up.name not in REACH  # interpolation keeps places and light by itself
-    if invents and not work.ensemble:
+    if up.card and not work.ensemble:
         report.notes.append(MOVES)
 
     def after(out, whole):
@@ -54,7 +56,7 @@ def upscale_fits(source: Path, target: Path, hdu, work: Work) -> Report:
         if spread is not None:
             spread[i] = deviation[..., 0]
         if invents and count == 1:
-            header.add_history("for the network, {:.6g} was 0 and {:.6g} was 1".format(*limits))
+            header.add_history("for {}, {:.6g} was 0 and {:.6g} was 1".format(up.name, *limits))
     factor = np.float32(up.scale**-2 if shared else 1)
     out *= factor
     shape = (*planes, *out.shape[1:])

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from .decode import Unusable
+from .engine import check_engine
 from .float_images import covered, value_range
 from .image_files import from_float, to_float
 from .upscale import DECONVOLVERS, Upscaler, model_cards
 
 MAX_OUTPUT = 2**30  # pixels of a result: a gigapixel
 MEASURED = "bicubic"  # for what an instrument has measured, unless a model is named
+LEAST_TILE = 32
 
 
 @dataclass
@@ -71,10 +73,17 @@ class Work:
     opened: dict[tuple, Upscaler] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
-        if self.tile < 1:
-            raise ValueError(f"tile is {self.tile}; expected at least 1 pixel")
+        if self.tile < LEAST_TILE:  # the margins would cost a thousand times more than the picture
+            raise ValueError(f"tile is {self.tile}; expected at least {LEAST_TILE} pixels")
+        check_engine(self.engine)
         if self.limits is not None and not -math.inf < self.limits[0] < self.limits[1] < math.inf:
             raise ValueError(f"the range is {self.limits}; expected two numbers, the lower one first")
+
+    def open(self, name: str, scale: int | None) -> Upscaler:
+        """The model of this name, opened at its first use."""
+        if (name, scale) not in self.opened:
+            self.opened[name, scale] = Upscaler.load(name, scale, self.engine)
+        return self.opened[name, scale]
 
     def upscaler(self, measured: bool, shape: tuple[int, ...], report: Report) -> Upscaler:
         """Open the model for an image of (planes,) height and width, and write it into the report."""
@@ -83,9 +92,7 @@ class Work:
             name, scale = default_model(measured, scale)
             why = "no network here knows the instrument" if measured else f"for pictures at x{scale}"
             report.notes.append(f"{name} was chosen, {why}; --model takes another")
-        if (name, scale) not in self.opened:
-            self.opened[name, scale] = Upscaler.load(name, scale, self.engine)
-        up = self.opened[name, scale]
+        up = self.open(name, scale)
         *planes, h, w = shape
         report.model, report.size = up.name, (h * up.scale, w * up.scale)
         if math.prod((*planes, *report.size)) > MAX_OUTPUT:

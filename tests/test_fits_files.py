@@ -418,7 +418,7 @@ def test_the_spread_of_the_ensemble_is_an_extension_in_the_same_units(tmp_path):
 def test_the_range_that_a_network_saw_is_written_down(tmp_path):
     model = random_model(tmp_path, channels="gray")
     _, new, _ = enlarge(tmp_path, np.eye(9) * 50, sky_header(), model, limits=(-5, 95))
-    assert "for the network, -5 was 0 and 95 was 1" in str(new["HISTORY"])
+    assert "for random, -5 was 0 and 95 was 1" in str(new["HISTORY"])
     assert "enlarged 2 times by srutils, random" in str(new["HISTORY"])
 
 

@@ -455,7 +455,7 @@ def test_the_command_says_what_it_made_and_which_model_it_chose(tmp_path, capsys
         ("--model srresnet-telescope-x2", "enlarges images of one channel; got RGB"),
         ("--model wiener --scale 2", "deconvolution is for lenses"),
         ("--model srcnn-photo-x2 --engine tpu", "no engine called 'tpu'; there are auto"),
-        ("--model bicubic --scale 2 --tile 0", "tile is 0; expected at least 1"),
+        ("--model bicubic --scale 2 --tile 0", "tile is 0; expected at least 32"),
         ("--model bicubic --scale 2 --hdu 1", "is no FITS file"),
     ],
 )
@@ -527,6 +527,8 @@ def test_folders_that_cannot_be(album, tmp_path, capsys):
         ((tmp_path / "missing", tmp_path / "large"), "no such file"),
         ((album, album / "a.png"), "is a file"),
         ((album, tmp_path / "large", "--hdu", 1), "is for one FITS file"),
+        ((album, tmp_path / "large", "--model", "bicubik"), "no upscaler called 'bicubik'"),
+        ((album, tmp_path / "large", "--engine", "tpu"), "no engine called 'tpu'"),
     ):
         status, out, err = run(capsys, *arguments)
         assert status == 2 and out == "" and words in err and err.count("\n") == 1

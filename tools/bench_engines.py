@@ -29,7 +29,7 @@ SIZE = (339, 510)
 
 
 def picture(height: int, width: int, channels: int = 3) -> np.ndarray:
-    """The upper left part of a photograph in scikit-image, RGB or luma, (H, W, channels) float32 in [0, 1]."""
+    """The upper left part of a photograph, RGB or its luma, (H, W, channels) float32 in [0, 1]."""
     from skimage.data import astronaut
 
     from srutils.metrics import luma

@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from tools.bench_engines import SIZE, picture
+from tools.bench_engines import SIZE
 from tools.project import ROOT
 from tools.race import Row
 
 ABOUT = (
-    "**Shipped models**: `Upscaler.load(NAME)(image)` on a picture of 510 x 339 pixels, in tiles as always, "
+    "**Shipped models**: `Upscaler.load(NAME)(image)` on an image of 510 x 339 pixels, in tiles as always, "
     "with the fastest float32 engine that is installed; RGB for photographs, one channel for lenses. The "
     "classifier judges 64 lenses of 128 x 128 pixels, with ONNX Runtime. Each runs in a fresh process, "
     "at most three times after one call to warm up; they are not compared with each other. Peak memory is "
@@ -22,9 +22,7 @@ ABOUT = (
 LENSES, ROUNDS = 64, 3
 
 
-def rows(
-    rounds: int = ROUNDS, size: tuple[int, int] = (339, 510), names: list[str] | None = None
-) -> list[Row]:
+def rows(rounds: int = ROUNDS, size: tuple[int, int] = SIZE, names: list[str] | None = None) -> list[Row]:
     """Measure the models of these names, by default all: one process each, one call to warm up."""
     from srutils.classifier import classifier_cards
     from srutils.engine import fastest
@@ -56,11 +54,12 @@ def measure(name: str, rounds: int, height: int, width: int) -> tuple[list[float
 
     if is_classifier(name):
         model, amount = Classifier.load(name), LENSES
-        image = np.random.default_rng(0).random((LENSES, 128, 128, 1), np.float32)
+        shape = LENSES, 128, 128, 1
     else:
         model = Upscaler.load(name)
-        image = picture(height, width, 1 if model.card["channels"] == "gray" else 3)
         amount = 1e-6 * height * width * model.scale**2
+        shape = height, width, 1 if model.card["channels"] == "gray" else 3
+    image = np.random.default_rng(0).random(shape, np.float32)
     speeds = []
     for _ in range(rounds + 1):
         start = time.perf_counter()
