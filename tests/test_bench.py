@@ -133,7 +133,7 @@ def test_engines_run_the_same_network_as_keras():
     pytest.importorskip("tensorflow")
     measured = [row for row in bench_engines.keras_rows(2, SIZE) if row.speeds]
     check(measured, [row.way for row in measured])
-    assert [row.way for row in measured[:2]] == ["Keras, float32", "ONNX Runtime, float32"]
+    assert [row.way for row in measured[:2]] == ["Keras on TensorFlow, float32", "ONNX Runtime, float32"]
 
 
 NAME, SHAPE = "superrescnn-deeplense-x2", (*SIZE, 1)

@@ -54,7 +54,9 @@ def torch_rows(rounds: int = 5, size: tuple[int, int] = SIZE) -> list[Row]:
 def keras_rows(rounds: int = 5, size: tuple[int, int] = SIZE) -> list[Row]:
     """Race the engines on an SRCNN of lesson 03 against Keras; the picture counts as enlarged already."""
     name = "srcnn-photo-x3"
-    return engine_rows(name, {"Keras, float32": (1e-4, keras, name, (*size, 1))}, rounds, (*size, 1), 1)
+    return engine_rows(
+        name, {"Keras on TensorFlow, float32": (1e-4, keras, name, (*size, 1))}, rounds, (*size, 1), 1
+    )
 
 
 def engine_rows(name: str, ways: dict, rounds: int, shape: tuple[int, int, int], scale: int) -> list[Row]:
@@ -111,7 +113,7 @@ def eager(name, memory_format, shape):
 
 def keras(name, shape):
     """Lesson 03's network on a picture by Keras, as a function."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     from srutils.lesson_code import load
     from srutils.model_file import model_path
 
