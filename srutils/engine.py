@@ -1,7 +1,8 @@
 """What runs a model file: ONNX Runtime, or OpenVINO where it is installed; both read the same ONNX.
 
-OpenVINO is the faster one on CPUs (``make bench`` says by how much), so "auto" takes it if it is there. Its
-bfloat16 is faster still, and rounds: it is never taken unasked.
+Which of them is faster depends on the processor (``make bench`` says); who installs OpenVINO, which the
+course does not need, wants it used, so "auto" takes it if it is there. Its bfloat16 takes about half the time
+where the hardware computes with it, and rounds: it is never taken unasked.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 ENGINES = ("auto", "onnxruntime", "openvino", "openvino-bf16")
 
 
-def fastest() -> str:
-    """The fastest engine installed that computes in float32."""
+def preferred() -> str:
+    """The engine that "auto" takes: OpenVINO, in float32, where it is installed."""
     return "openvino" if importlib.util.find_spec("openvino") is not None else "onnxruntime"
 
 
@@ -48,7 +49,7 @@ def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callabl
         Unknown engine or one that is not installed, a file that cannot be read, other inputs or outputs.
     """
     check_engine(engine)
-    engine = fastest() if engine == "auto" else engine
+    engine = preferred() if engine == "auto" else engine
     try:
         opened = _openvino(path, engine) if engine.startswith("openvino") else _onnxruntime(path)
     except ModuleNotFoundError as error:

@@ -118,7 +118,8 @@ class Upscaler:
         scale : int, optional
             Needed by the classical methods; a model knows its own, and another one is an error.
         engine : str
-            What runs a model, see `srutils.engine.open_model`; "auto" is the fastest installed.
+            What runs a model, see `srutils.engine.open_model`; "auto" is OpenVINO where it is installed,
+            else ONNX Runtime.
 
         Raises
         ------

@@ -121,12 +121,13 @@ def test_simulator():
 
 
 def test_engines_run_the_same_network_as_pytorch():
-    rows = bench_engines.torch_rows(2, SIZE)
+    rows = bench_engines.torch_rows(2, SIZE, 64)
     measured = [row for row in rows if row.speeds]
     check(measured, [row.way for row in measured])
     names = [row.way for row in rows]
     assert names[0] == "PyTorch eager, NCHW, float32" and "channels last" in names[1]
     assert names[2:] == ["ONNX Runtime, float32", "OpenVINO, float32", "OpenVINO, bfloat16: rounds"]
+    assert all(("% of a product's speed" in row.note) == row.way.endswith("float32") for row in measured)
 
 
 def test_engines_run_the_same_network_as_keras():

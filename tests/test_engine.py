@@ -74,7 +74,7 @@ def test_auto_takes_openvino_where_it_is_and_never_bfloat16(tmp_path, monkeypatc
     assert opened == ["openvino"]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     open_model(path, 1)
-    assert opened == ["openvino"] and engine.fastest() == "onnxruntime"
+    assert opened == ["openvino"] and engine.preferred() == "onnxruntime"
 
 
 def test_an_engine_that_does_not_exist_or_is_not_installed(tmp_path, monkeypatch):

@@ -14,10 +14,10 @@ from tools.race import Row
 
 ABOUT = (
     "**Shipped models**: `Upscaler.load(NAME)(image)` on an image of 510 x 339 pixels, in tiles as always, "
-    "with the fastest float32 engine that is installed; RGB for photographs, one channel for lenses. The "
-    "classifier judges 64 lenses of 128 x 128 pixels, with ONNX Runtime. Each runs in a fresh process, "
-    "at most three times after one call to warm up; they are not compared with each other. Peak memory is "
-    "the most that this process ever held, Python and libraries included."
+    "with OpenVINO in float32, or, where it is not installed, ONNX Runtime; RGB for photographs, one "
+    "channel for lenses. The classifier judges 64 lenses of 128 x 128 pixels, with ONNX Runtime. Each runs "
+    "in a fresh process, at most three times after one call to warm up; they are not compared with each "
+    "other. Peak memory is the most that this process ever held, Python and libraries included."
 )
 LENSES, ROUNDS = 64, 3
 
@@ -25,7 +25,7 @@ LENSES, ROUNDS = 64, 3
 def rows(rounds: int = ROUNDS, size: tuple[int, int] = SIZE, names: list[str] | None = None) -> list[Row]:
     """Measure the models of these names, by default all: one process each, one call to warm up."""
     from srutils.classifier import classifier_cards
-    from srutils.engine import fastest
+    from srutils.engine import preferred
     from srutils.upscale import model_cards
 
     found, classifiers = [], [card["name"] for card in classifier_cards()]
@@ -35,7 +35,7 @@ def rows(rounds: int = ROUNDS, size: tuple[int, int] = SIZE, names: list[str] | 
         if done.returncode:
             raise RuntimeError(f"{name} failed: {done.stderr.strip().splitlines()[-1]}")
         speeds, memory = json.loads(done.stdout)
-        unit, way = ("lenses/s", "onnxruntime") if name in classifiers else ("Mpx/s", fastest())
+        unit, way = ("lenses/s", "onnxruntime") if name in classifiers else ("Mpx/s", preferred())
         note = f"peak memory {memory / 1e6:,.0f} MB" if memory else ""
         found.append(Row(f"`{name}`", way, unit, speeds, note=note))
     return found
