@@ -38,7 +38,11 @@ def upscale(
         str, typer.Option(help="auto, onnxruntime, openvino, or openvino-bf16, which rounds.")
     ] = "auto",
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Mean of eight flips and turns; their spread is written too.")
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Mean of eight flips and turns; their spread is written beside OUT, or into the FITS.",
+        ),
     ] = False,
     limits: Annotated[
         str | None,
@@ -55,20 +59,20 @@ def upscale(
     """
     from .upscale_files import Work, enlarge_file, upscale_folder
 
-    work = Work(model, scale, tile, engine, ensemble, _two_numbers(limits), sys.stderr.isatty())
+    work = Work(model, scale, tile, engine, ensemble, _two_numbers(limits), sys.stderr.isatty(), _tell)
     if not source.is_dir():
         if skip_existing and target.exists():
             print(f"{target}: skipped, it exists")
             return 0
         report = enlarge_file(source, target, work, hdu, overwrite)
-        _say([report])
         height, width = report.size
         print(f"{target}: {width} x {height} pixels, {report.model}, {report.seconds:.1f} s")
+        if report.uncertainty:
+            print(f"uncertainty: {report.uncertainty}")
         return 0
     if hdu is not None:
         raise ValueError(f"{source} is a folder; --hdu {hdu} is for one FITS file")
     result = upscale_folder(source, target, work, skip=skip_existing, overwrite=overwrite)
-    _say(result["done"])
     for sentence in result["failed"]:
         _complain(sentence)
     print(", ".join(f"{len(paths)} {word}" for word, paths in result.items()) + f", in {target}")
@@ -85,9 +89,10 @@ def _two_numbers(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-def _say(reports) -> None:
-    for note in dict.fromkeys(note for report in reports for note in report.notes):
-        print(f"srutils: {note}", file=sys.stderr)
+def _tell(note: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(f"srutils: {note}", file=sys.stderr)  # it leaves a progress bar whole
 
 
 @app.command()
@@ -97,7 +102,9 @@ def evaluate(
     ],
     data: Annotated[
         str,
-        typer.Option(help="deeplense, telescope, or a folder of HR images; for a classifier, one a class."),
+        typer.Option(
+            help="deeplense, telescope, or a folder of HR images (classifier: one folder for each class)."
+        ),
     ],
     scale: Annotated[
         int | None, typer.Option(help="How many times larger. A trained model knows its own.")
@@ -128,7 +135,7 @@ def evaluate(
         return
     print(f"{result['n']} images of {result['data']}, x{result['scale']}")
     print(f"{'':24}{'PSNR [dB]':>16}{'SSIM':>18}{'MSE':>11}")
-    for name, row in ((result["model"], result), (result["bicubic"]["method"], result["bicubic"])):
+    for name, row in {result["model"]: result, result["bicubic"]["method"]: result["bicubic"]}.items():
         psnr, ssim = (
             f"{row['psnr']:.2f} ± {row['psnr_std']:.2f}",
             f"{row['ssim']:.4f} ± {row['ssim_std']:.4f}",

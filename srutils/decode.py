@@ -97,7 +97,9 @@ def _read_npy(path: Path) -> np.ndarray:
     if stored.ndim == 3 and stored.shape[-1] not in (1, 3) and stored.shape[0] in (1, 3):
         stored = np.moveaxis(stored, 0, -1)
     if not is_picture(stored.shape):
-        raise Unusable(f"expected an array (H, W), (H, W, 1) or (H, W, 3), got shape {stored.shape}")
+        raise Unusable(
+            f"expected an array (H, W), (H, W, C) or (C, H, W), C 1 or 3; got shape {stored.shape}"
+        )
     _check_size(stored.shape[1], stored.shape[0])
     return np.array(stored)
 
@@ -134,7 +136,9 @@ def _decode(data: bytes) -> Picture:
                 return Picture(*_from_pillow(image), icc, _exif(image), frames)
     except UnidentifiedImageError:
         if data[:2] not in (b"II", b"MM"):
-            raise Unusable("it is not a PNG, JPEG, TIFF, BMP or WebP picture") from None
+            raise Unusable(
+                "it is not a PNG, JPEG, TIFF, BMP or WebP picture, nor named as .npy or FITS"
+            ) from None
     except Image.DecompressionBombError:
         raise Unusable(f"it declares more than {MAX_PIXELS} pixels") from None
     return _deep_tiff(data)  # Pillow keeps 8 bits a channel and knows no floating-point colour

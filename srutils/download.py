@@ -15,9 +15,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .transfer import PASSING, WrongFile, discard, transfer
+from .transfer import PASSING, Unavailable, WrongFile, discard, transfer
 
 MAX_UNKNOWN = 64 << 20  # bytes accepted from a server when the caller could not say how many to expect
+
+CANNOT_WRITE = tuple(
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EFBIG", "EDQUOT", "ENAMETOOLONG")
+    if hasattr(errno, name)  # Windows has not all of them
+)
 
 
 @contextlib.contextmanager
@@ -38,6 +44,8 @@ def aside(path: str | os.PathLike) -> Iterator[Path]:
     ------
     FileNotFoundError
         The folder of `path` does not exist.
+    OSError
+        It cannot be written there: no permission, no space. One sentence that names `path`.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -46,8 +54,13 @@ def aside(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in CANNOT_WRITE:
+            raise
+        raise type(error)(f"cannot write {path}: {error.strerror.lower()}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # then it was not made either
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -160,7 +173,7 @@ def fetch(
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             problem = _attempts(bring, part, lambda: fault(part, size, sha256, check), attempts, backoff)
             if problem is not None:
-                raise OSError(f"could not download {url} in {attempts} attempts ({problem}){_kept(part)}")
+                raise Unavailable(f"could not download {url} in {attempts} attempts ({problem}){_kept(part)}")
             os.replace(part, dest)
             discard(part)
     except WrongFile as error:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,18 @@ AMOUNTS = re.compile(
 )
 AREAS = re.compile(r"beam|\bsr\b|\bsr-1|steradian|arcs|arcm|\bdeg|\bas-2")
 # Of the values as they were stored, and of parts of the image in its old pixels.
-STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM", "DATASEC", "TRIMSEC")
+STALE = (
+    "BSCALE",
+    "BZERO",
+    "BLANK",
+    "DATAMIN",
+    "DATAMAX",
+    "CHECKSUM",
+    "DATASUM",
+    "DATASEC",
+    "TRIMSEC",
+    "NEXTEND",
+)
 # What becomes of numbers in a header: pixel p (the first centre is 1) becomes (p - 1/2) scale + 1/2. The last
 # pattern has the orders of a term of SIP's polynomials, which take pixels and give pixels.
 RULES = [
@@ -38,6 +50,11 @@ RULES = [
     )
 ]
 STANDARD = re.compile(r"(COMMENT |HISTORY |HIERARCH| {8}|(?=.{8}= )[A-Z\d_-]+ *= )")
+# What a primary header without data may say of an image that does not inherit it: nothing of these.
+OWN = re.compile(
+    r"(WCSAXES|CTYPE|CRVAL|CUNIT|CROTA|CRDER|CSYER|PC|PV|PS|LONPOLE|LATPOLE|WCSNAME|RADESYS|EQUINOX)[\d_]*[A-Z]?|"
+    r"BUNIT|B(MAJ|MIN|PA)|EXTNAME|EXTVER|EXTLEVEL|(A|B|AP|BP)_ORDER"
+)
 VERSION = re.compile(r"(?:CTYPE1|CRVAL1|CRPIX[12]|CDELT[12]|CD\d_\d|PC\d_\d)([A-Z]?)")
 
 
@@ -50,7 +67,8 @@ class FitsImage:
     data : ndarray, (..., H, W), float32
         In the file's units; NaN where there is no value.
     header : astropy.io.fits.Header
-        Without cards that cannot be read; with the primary header's if it says that it inherits them.
+        Without cards that cannot be read. An extension's has those of the primary header too (telescope,
+        filter, exposure), unless it says ``INHERIT = F``, or the primary header has an image of its own.
     name : str
         How to call it in a message: number and name of the extension.
     others : str
@@ -115,10 +133,19 @@ def _image(file, hdu) -> FitsImage:
         raise Unusable(f"it declares {size} pixels, at most {MAX_PIXELS} in all are accepted")
     data = np.array(file[number].data, dtype=np.float32)
     header = _readable(file[number].header)  # after its data, which astropy scales and notes down there
-    if number and header.get("INHERIT") is True:
-        header.extend(_readable(file[0].header), strip=True, unique=True)
+    if number:
+        header.extend(_inherited(file[0].header, header.get("INHERIT")), strip=True, unique=True)
     name = images.pop(number)
     return FitsImage(data, header, name, ", ".join(images.values()))
+
+
+def _inherited(primary, wanted: bool | None):
+    """Cards of the primary header for an extension whose card INHERIT is `wanted` (None: it has none)."""
+    if wanted is True:
+        return _readable(primary)
+    if wanted is False or primary.get("NAXIS", 0) > 0:
+        return ()
+    return _readable(primary, lambda card: not OWN.fullmatch(card.keyword) and not _depends_on_pixels(card))
 
 
 def _is_image(one) -> bool:
@@ -146,8 +173,8 @@ def _find(file, images: dict[int, str], hdu) -> int:
     return number
 
 
-def _readable(header):
-    """A copy without the cards that break the standard beyond repair, unless pixels depend on them."""
+def _readable(header, wanted: Callable = lambda card: True):
+    """The wanted cards, without those that break the standard beyond repair, unless pixels depend on them."""
     from astropy.io import fits
 
     new = fits.Header()
@@ -155,6 +182,8 @@ def _readable(header):
         warnings.simplefilter("error")
         for card in header.cards:
             try:
+                if not wanted(card):
+                    continue
                 card.verify("silentfix")
                 good = _is_number(card.value) or not _depends_on_pixels(card)
                 if STANDARD.match(card.image):
@@ -285,8 +314,8 @@ def write_fits(path: str | os.PathLike, data: np.ndarray, header, spread: np.nda
 
 
 def _primary(header):
-    """A header without what marks an extension."""
+    """A header without what only an extension has; its name stays, so that ``--hdu SCI`` still finds it."""
     new = header.copy()
-    for key in ("XTENSION", "PCOUNT", "GCOUNT", "EXTNAME", "EXTVER", "EXTLEVEL", "INHERIT"):
+    for key in ("XTENSION", "PCOUNT", "GCOUNT", "EXTLEVEL", "INHERIT"):
         new.remove(key, ignore_missing=True)
     return new

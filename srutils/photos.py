@@ -97,23 +97,30 @@ def set5() -> list[tuple[str, np.ndarray]]:
     """Read Set5, the five benchmark photographs (for scoring only), as (name, image) sorted by name.
 
     The folder Set5 is looked for under SR_DATA and in the cache; files may be named baby.png, baby.bmp or
-    baby_GT.bmp.
+    baby_GT.bmp. What they hold is compared with hashes of the published pixels, so any lossless copy will do.
 
     Raises
     ------
     FileNotFoundError
         The folder or one of the five is missing; the sentence says how to get it.
+    ValueError
+        A picture is not the published one: its scores could not be compared. `folder` reads other versions.
     """
     from .course import find_data
+    from .datasets import DATASETS
+    from .fetching import picture_files, strange_picture
 
     where = find_data("Set5")
     if where is None:
         how = "run `srutils fetch set5`, or put the folder Set5 under SR_DATA"
         raise FileNotFoundError(f"Set5 is not here: {how}")
-    files = {f.stem.lower().removesuffix("_gt"): f for f in image_files(where)}
+    files = picture_files(DATASETS["set5"], where)
     if missing := [name for name in SET5 if name not in files]:
         lacking = ", ".join(missing)
         raise FileNotFoundError(f"{where} lacks {lacking}: expected NAME.png, NAME.bmp or NAME_GT.bmp")
+    if (strange := strange_picture(DATASETS["set5"], where)) is not None:
+        how = f"put that one there, or remove {where} and run `srutils fetch set5`"
+        raise ValueError(f"{strange}; {how}")
     return [(name, read_image(files[name])) for name in SET5]
 
 

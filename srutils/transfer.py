@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import re
 import shutil
+import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -22,6 +24,10 @@ class Again(Exception):
 
 class WrongFile(ValueError):
     """What the server sends is not the file that was asked for."""
+
+
+class Unavailable(OSError):
+    """The server cannot be found, or refuses: the file has to come from elsewhere."""
 
 
 PASSING = (Again, http.client.HTTPException)
@@ -81,8 +87,10 @@ def transfer(
         The line or the server failed in a way that another attempt may cure.
     WrongFile
         The server sends another file: the part is as it was, or was discarded if the message says so.
+    Unavailable
+        The server refuses, or its name cannot be looked up (tried twice).
     OSError
-        The server refuses, or the disk does.
+        The disk refuses.
     """
     have = part.stat().st_size if part.exists() else 0
     if size is not None and have >= size:
@@ -118,7 +126,14 @@ def _is_page(response) -> bool:
     return response.headers.get_content_type() == "text/html"
 
 
-def _request(opener: urllib.request.OpenerDirector, url: str, part: Path, have: int, timeout: float):
+def _request(
+    opener: urllib.request.OpenerDirector,
+    url: str,
+    part: Path,
+    have: int,
+    timeout: float,
+    patient: bool = True,
+):
     """Open the address, from byte `have` on; None when the server says that nothing is missing."""
     headers = {"User-Agent": "srutils", "Accept-Encoding": "identity"}
     if have:
@@ -136,9 +151,17 @@ def _request(opener: urllib.request.OpenerDirector, url: str, part: Path, have: 
                 raise Again("the server has no such range") from None
             if error.code in (408, 429) or error.code >= 500:
                 raise Again(f"HTTP {error.code} {error.reason}") from None
-            raise OSError(f"cannot download {url}: HTTP {error.code} {error.reason}") from None
+            raise Unavailable(f"cannot download {url}: HTTP {error.code} {error.reason}") from None
     except OSError as error:
-        raise _again(error) from None
+        if not isinstance(getattr(error, "reason", error), socket.gaierror):
+            raise _again(error) from None
+        problem = f"the server's name cannot be looked up ({_again(error)})"
+    if patient:  # only once more: a machine without a network should hear of it soon
+        time.sleep(1.0)
+        return _request(opener, url, part, have, timeout, patient=False)
+    kept = part.stat().st_size if part.exists() else 0
+    resume = f"; {kept} bytes are kept in {part}, run again to resume" if kept else ""
+    raise Unavailable(f"cannot download {url}: {problem}{resume}")
 
 
 def _answer(response, url: str, part: Path, have: int) -> tuple[int, int | None]:
@@ -152,7 +175,7 @@ def _answer(response, url: str, part: Path, have: int) -> tuple[int, int | None]
             return have, None if found[3] == "*" else int(found[3])
         discard(part)
         raise Again("the server sent another range than the one asked for")
-    raise OSError(f"cannot download {url}: unexpected HTTP status {response.status}")
+    raise Unavailable(f"cannot download {url}: unexpected HTTP status {response.status}")
 
 
 def _remember_tag(response, part: Path) -> None:

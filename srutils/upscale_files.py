@@ -72,6 +72,7 @@ def upscale_file(
 def enlarge_file(source: Path, target: Path, work: Work, hdu=None, overwrite: bool = False) -> Report:
     """As `upscale_file`, with its options in `work`, which keeps a model open for the next file."""
     began = time.perf_counter()
+    work.pending.clear()  # notes on a file that failed
     check_paths(source, target, overwrite, work.ensemble)
     is_fits = fits_files.is_fits(source)
     if is_fits != fits_files.is_fits(target):
@@ -150,6 +151,9 @@ def upscale_folder(source: Path, target: Path, work: Work, *, skip: bool, overwr
     from tqdm import tqdm
 
     jobs, result = folder_jobs(source, target), {"done": [], "skipped": [], "failed": []}
+    there = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK):  # said once, not for every file
+        raise PermissionError(f"cannot write into {there}: permission denied")
     if work.model is not None:
         work.open(work.model, work.scale)  # what is wrong with it is said once, not for every file
     for one, made in tqdm(jobs, unit="image", disable=not work.progress):

@@ -34,13 +34,17 @@ def upscale_fits(source: Path, target: Path, hdu, work: Work) -> Report:
     if shared:
         header.add_history(f"values are amounts a pixel: divided by {up.scale**2}, so that sums are kept")
     if not unit:
-        report.notes.append("no BUNIT: values count as amounts a pixel, so sums are kept, not brightnesses")
+        work.note(report, "no BUNIT: values count as amounts a pixel, so sums are kept, not brightnesses")
     if image.others:
-        report.notes.append(f"only {image.name} was enlarged; --hdu chooses among {image.others}")
+        work.note(report, f"only {image.name} is enlarged; --hdu chooses among {image.others}")
 
     invents = up.name not in REACH  # interpolation keeps places and light by itself
+    if invents:
+        lens = up.card.get("channels", "gray") == "gray"
+        knows = "a simulated telescope, its PSF and its noise" if lens else "photographs"
+        work.note(report, f"{up.name} knows {knows}; of another instrument's images it makes mistakes")
     if up.card and not work.ensemble:
-        report.notes.append(MOVES)
+        work.note(report, MOVES)
 
     def after(out, whole):
         if invents:
@@ -62,5 +66,7 @@ def upscale_fits(source: Path, target: Path, hdu, work: Work) -> Report:
     shape = (*planes, *out.shape[1:])
     if spread is not None:
         spread = (spread * factor).reshape(shape)
+        header.add_history("mean of eight flips and turns, their standard deviation in UNCERTAINTY")
+        report.uncertainty = f"{target}, extension UNCERTAINTY (in the image's unit)"
     fits_files.write_fits(target, out.reshape(shape), header, spread)
     return report

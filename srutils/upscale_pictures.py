@@ -23,12 +23,12 @@ def upscale_picture(source: Path, target: Path, work: Work) -> Report:
         raise ValueError(f"{source} holds {picture.frames} pictures; expected one")
     pixels, alpha = picture.pixels, _visible(picture.alpha, target)
     if pixels.dtype.kind not in "biuf":
-        raise Unusable(f"it holds {pixels.dtype} values; expected numbers")
+        raise Unusable(f"it holds {pixels.dtype} values; expected real numbers")
     levels = pixels.dtype in (bool, np.uint8, np.uint16)
     if levels and work.limits is not None:
         raise ValueError(f"{source.name} holds {pixels.dtype} levels; a range is for floating-point values")
     up = work.upscaler(not levels and pixels.shape[-1] == 1, pixels.shape[:2], report)
-    bits = _bits(target, pixels, report)
+    bits = _bits(target, pixels, report, work)
     encode.check_target(target, bits, report.size, alpha is not None)
     if alpha is not None:  # what nobody sees must not bleed into what is seen
         pixels = covered(pixels, alpha[..., 0] == 0)
@@ -40,6 +40,9 @@ def upscale_picture(source: Path, target: Path, work: Work) -> Report:
     if alpha is not None:
         alpha, _ = Work().levels(Upscaler("bicubic", up.scale), alpha, bits)
     _write(target, Picture(out, alpha, picture.icc, picture.exif), source, spread)
+    if spread is not None:
+        unit = "full scale is 1" if levels else "in the input's unit"
+        report.uncertainty = f"{uncertainty_path(target)} ({unit})"
     return report
 
 
@@ -60,7 +63,7 @@ def _visible(alpha: np.ndarray | None, target: Path) -> np.ndarray | None:
     return None if (alpha == full).all() else alpha
 
 
-def _bits(target: Path, pixels: np.ndarray, report: Report) -> int:
+def _bits(target: Path, pixels: np.ndarray, report: Report, work: Work) -> int:
     """Bits a sample of the result: those of the source, if the target's format holds them."""
     wanted = {1: 8, 2: 16}.get(pixels.dtype.itemsize, 32) if pixels.dtype.kind in "bu" else 32
     allowed = encode.DEPTHS.get(target.suffix.lower(), (8,))
@@ -75,7 +78,7 @@ def _bits(target: Path, pixels: np.ndarray, report: Report) -> int:
             )
         if finite.size < pixels.size:
             raise ValueError(f"cannot write {target.name}: some values are NaN or infinite; use .npy or .tif")
-    report.notes.append(f"{target.suffix} holds {max(allowed)} bits a sample; the input has {wanted}")
+    work.note(report, f"{target.suffix} holds {max(allowed)} bits a sample; the input has {wanted}")
     return max(allowed)
 
 

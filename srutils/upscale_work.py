@@ -13,7 +13,7 @@ from .decode import Unusable
 from .engine import check_engine
 from .float_images import covered, value_range
 from .image_files import from_float, to_float
-from .upscale import DECONVOLVERS, Upscaler, model_cards
+from .upscale import DECONVOLVERS, REACH, Upscaler, model_cards
 
 MAX_OUTPUT = 2**30  # pixels of a result: a gigapixel
 MEASURED = "bicubic"  # for what an instrument has measured, unless a model is named
@@ -32,6 +32,8 @@ class Report:
     seconds : float
     notes : list of str
         What the user should know: a model chosen for them, bits that the format cannot hold.
+    uncertainty : str
+        Where the spread of the eight is, if it was asked for.
     """
 
     target: Path
@@ -39,6 +41,7 @@ class Report:
     model: str = ""
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    uncertainty: str = ""
 
 
 def default_model(measured: bool, scale: int | None) -> tuple[str, int]:
@@ -61,7 +64,11 @@ def default_model(measured: bool, scale: int | None) -> tuple[str, int]:
 
 @dataclass
 class Work:
-    """How to enlarge; see `srutils.upscale_files.upscale_file`. A model once opened serves the next file."""
+    """How to enlarge; see `srutils.upscale_files.upscale_file`. A model once opened serves the next file.
+
+    `tell`, if given, gets the notes on a file when the work on it begins, for the result may be minutes away;
+    a note that an earlier file had is not told again.
+    """
 
     model: str | None = None
     scale: int | None = None
@@ -70,6 +77,9 @@ class Work:
     ensemble: bool = False
     limits: tuple[float, float] | None = None
     progress: bool = False
+    tell: Callable[[str], None] | None = None
+    told: set[str] = field(default_factory=set, repr=False)
+    pending: list[str] = field(default_factory=list, repr=False)
     opened: dict[tuple, Upscaler] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
@@ -78,6 +88,18 @@ class Work:
         check_engine(self.engine)
         if self.limits is not None and not -math.inf < self.limits[0] < self.limits[1] < math.inf:
             raise ValueError(f"the range is {self.limits}; expected two numbers, the lower one first")
+
+    def note(self, report: Report, text: str) -> None:
+        """Write a note into the report, to be told when nothing can be wrong with the input any more."""
+        report.notes.append(text)
+        self.pending.append(text)
+
+    def _tell_notes(self) -> None:
+        for text in self.pending:
+            if self.tell is not None and text not in self.told:
+                self.tell(text)
+            self.told.add(text)
+        self.pending.clear()
 
     def open(self, name: str, scale: int | None) -> Upscaler:
         """The model of this name, opened at its first use."""
@@ -90,9 +112,16 @@ class Work:
         name, scale = self.model, self.scale
         if name is None:
             name, scale = default_model(measured, scale)
-            why = "no network here knows the instrument" if measured else f"for pictures at x{scale}"
-            report.notes.append(f"{name} was chosen, {why}; --model takes another")
+            why = (
+                f"{name} x{scale} was chosen for measurements (FITS, floats of one channel): no network here "
+                "knows their instrument"
+                if measured
+                else f"{name} was chosen for pictures at x{scale}"
+            )
+            self.note(report, f"{why}; --model takes another")
         up = self.open(name, scale)
+        if self.limits is not None and up.name in REACH:
+            self.note(report, f"{up.name} takes all ranges alike: --range changes nothing")
         *planes, h, w = shape
         report.model, report.size = up.name, (h * up.scale, w * up.scale)
         if math.prod((*planes, *report.size)) > MAX_OUTPUT:
@@ -104,6 +133,7 @@ class Work:
         """Fill `out` piece by piece; return the spread of the eight (None without `ensemble`)."""
         from tqdm import tqdm
 
+        self._tell_notes()
         spread = np.empty(out.shape, np.float32) if self.ensemble else None
         count = 1 if up.name in DECONVOLVERS else math.prod(-(-n // self.tile) for n in image.shape[:2])
         pieces = up.pieces(image, self.tile, self.ensemble, to_float)

@@ -76,8 +76,8 @@ class Site:
             request.send_header("ETag", tag)
         request.end_headers()
         part = part[: how.get("stop", len(part))]
+        self.sent.append(len(part))  # before it goes, for the test may be faster than this thread
         request.wfile.write(part)
-        self.sent.append(len(part))
         if "stall" in how:
             request.wfile.flush()
             how["stall"].wait(30)

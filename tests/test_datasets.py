@@ -54,8 +54,8 @@ def pair(site, places, monkeypatch):
     return places
 
 
-def quiet(name, dest=None, say=lambda text: None):
-    return fetch_dataset(name, dest, progress=False, say=say)
+def quiet(name, dest=None, say=lambda text: None, source=None):
+    return fetch_dataset(name, dest, source, progress=False, say=say)
 
 
 def test_pictures_are_verified_by_their_pixels_and_the_licence_comes_first(site, pair):
@@ -78,11 +78,42 @@ def test_another_picture_is_not_accepted(site, pair):
 
 def test_a_folder_brought_by_hand_is_accepted(site, pair):
     (pair / "data/Pair").mkdir()
-    (pair / "data/Pair/x.png").write_bytes(picture_bytes(1, "PNG"))
+    (pair / "data/Pair/0.png").write_bytes(picture_bytes(0, "PNG"))
     with pytest.raises(FileExistsError, match="holds 1 files of 2; complete or remove it"):
         quiet("pair")
-    (pair / "data/Pair/y.png").write_bytes(picture_bytes(2, "PNG"))
+    (pair / "data/Pair/y.png").write_bytes(picture_bytes(1, "PNG"))
+    with pytest.raises(FileExistsError, match=r"there is no 1\.png, \.bmp or _GT\.bmp"):
+        quiet("pair")
+    (pair / "data/Pair/y.png").rename(pair / "data/Pair/1_GT.PNG")
     assert quiet("pair") == pair / "data/Pair" and site.asked == []
+
+
+def test_a_folder_of_your_own_is_verified_by_its_pixels(site, pair):
+    said, own = [], pair / "own"
+    (own / "Pair").mkdir(parents=True)
+    (own / "other").mkdir()
+    for i in (0, 1):
+        (own / "Pair" / f"{i}.png").write_bytes(picture_bytes(i, "PNG"))
+    assert quiet("pair", pair / "out", said.append, own) == pair / "out/Pair"
+    assert names(pair / "out/Pair") == ["0.png", "1.png"] and "hash of the pixels" in said[0]
+    (own / "Pair/1.png").write_bytes(picture_bytes(9, "PNG"))
+    with pytest.raises(ValueError, match=r"own does not hold pair: .*1\.png is not the published picture"):
+        quiet("pair", pair / "new", source=own)
+    assert not (pair / "new").exists() and site.asked == []
+
+
+def test_a_wrong_picture_in_the_way_is_named_before_anything_is_downloaded(site, pair):
+    (pair / "out/Pair").mkdir(parents=True)
+    (pair / "out/Pair/1.png").write_bytes(picture_bytes(9, "PNG"))
+    with pytest.raises(
+        FileExistsError, match=r"1\.png is not the published picture: .*; replace or remove it"
+    ):
+        quiet("pair", pair / "out")
+    assert names(pair / "out/Pair") == ["1.png"] and site.asked == []
+    quiet("pair")
+    (pair / "out/Pair").rename(pair / "data/Pair")  # the lessons would find it before the good one
+    with pytest.raises(FileExistsError, match="replace or remove it"):
+        quiet("pair")
 
 
 def test_a_download_that_broke_off_between_pictures_goes_on(site, pair):
@@ -212,12 +243,6 @@ def test_linnaeus5_in_lesson_04(places):
     tiles = np.array(linnaeus("test", 2))
     assert tiles.shape == (10, 128, 128, 3) and tiles.min() >= 0 and tiles.max() <= 1
     assert len(linnaeus("train", 1200)) == 15
-
-
-def test_set5_in_lessons_02_to_05(places):
-    for i, name in enumerate(photos.SET5):
-        picture(places / "data/Set5", f"{name}.png", seed=i)
-    assert [name for name, _ in photos.set5()] == list(photos.SET5) and course.find_data("Set5")
 
 
 def test_div2k_as_a_folder_of_photographs(places):

@@ -1,6 +1,7 @@
 """Downloads that break, resume and lie."""
 
 import hashlib
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,24 @@ def test_no_server_at_all(site, tmp_path):
     with pytest.raises(OSError, match="in 1 attempts"):
         get(site, tmp_path / "new" / "file.bin", attempts=1)
     assert tmp_path.is_dir() and not (tmp_path / "new").exists(), "a folder made for nothing is taken away"
+
+
+def test_a_name_that_cannot_be_looked_up_is_tried_twice_and_the_part_stays(tmp_path, monkeypatch):
+    looked_up, waits = [], []
+
+    def nowhere(*arguments, **options):
+        looked_up.append(arguments)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    monkeypatch.setattr(transfer.time, "sleep", waits.append)
+    (tmp_path / "a.part").write_bytes(b"begun")
+    with pytest.raises(
+        transfer.Unavailable, match=r"looked up \(Name or .*\); 5 bytes are kept in .*a\.part"
+    ):
+        fetch("http://nowhere.invalid/a", tmp_path / "a", sha256=SHA, progress=False)
+    assert len(looked_up) == 2 and waits == [1.0]
 
 
 def test_wrong_arguments(tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shop import ALL, DRIVE_PAGE, content, npy, stored, zipped
+from shop import ALL, DRIVE_PAGE, content, npy, stored, write, zipped
 
+from srutils import transfer
 from srutils.datasets import DATASETS
 
 QUOTA_PAGE = """<html><head><title>Google Drive - Quota exceeded</title></head><body>
@@ -55,6 +57,20 @@ def test_without_a_name_it_lists_name_size_licence_and_place(fetch, shop):
         assert entry[1].startswith(str(shop.root / "cache" / data.folder) + "\n")
     assert "div2k  (both div2k-valid and div2k-valid-x4)" in entries
     assert str(shop.root / "mine" / "Set5") in fetch("--out", shop.root / "mine")[1]
+
+
+def test_the_list_says_what_is_there_already_and_where(fetch, shop):
+    shop.offer("div2k-valid")
+    shop.offer("deeplense-sr")
+    hr, half = shop.root / "data/DIV2K/DIV2K_valid_HR", shop.root / "cache/deeplense"
+    write(hr, {"1.png": b"1", "2.png": b"2"})
+    write(half, {"HR/sample1.npy": b"1"})
+    out = fetch()[1]
+    assert f"    found in {hr}\n" in out and f"    not whole in {half}: HR holds 1 files of 3\n" in out
+    assert f"goes to {shop.root / 'cache/Set5'}\n" in out
+    assert f"SR_DATA ({shop.root / 'data'})" in out and f"cache ({shop.root / 'cache'})" in out
+    out = fetch("--out", shop.root / "mine")[1]
+    assert out.count("goes to ") == len(DATASETS) and "SR_DATA" not in out
 
 
 def test_what_macos_adds_to_an_archive_is_left_out(shop, fetch):
@@ -187,6 +203,20 @@ def test_no_file_and_no_server(shop, refused, name):
     assert "HTTP 404" in refused(name) and shop.tree() == ["cache", "data"]
     shop.site.close()
     assert "in 5 attempts" in refused(name) and shop.tree() == ["cache", "data"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("set5", "FOLDER"), ("div2k-valid", "FILE")])
+def test_without_a_network_the_sentence_names_the_way_out(shop, refused, monkeypatch, name, kind):
+    def nowhere(*arguments, **options):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    monkeypatch.setattr(transfer.time, "sleep", lambda seconds: None)
+    message = refused(name)
+    assert "cannot be looked up (Name or service not known)" in message and "attempts" not in message
+    assert f"srutils fetch {name} --from {kind} (see data/README.md)" in message
+    assert shop.tree() == ["cache", "data"]
 
 
 # ---------------------------------------------------------------- interrupted

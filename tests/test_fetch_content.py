@@ -133,6 +133,18 @@ def test_from_a_folder_of_your_own(shop, fetch, refused, name, inner):
     assert "does not hold" in message and not (shop.root / "other").exists()
 
 
+def test_from_is_not_ignored_when_the_data_are_there(shop, fetch, refused):
+    shop.offer("div2k-valid")
+    write(shop.root / "own", content("div2k-valid"))
+    place = shop.root / "d/DIV2K/DIV2K_valid_HR"
+    for said in ("checked by its content", f"div2k-valid is there already: nothing was taken from {place}"):
+        source = shop.root / "own" if not place.exists() else place
+        status, out, _ = fetch("div2k-valid", "--from", source, "--out", shop.root / "d")
+        assert status == 0 and said in out and out.splitlines()[-1] == str(place)
+    message = refused("div2k-valid", "--from", shop.root / "nothing", "--out", shop.root / "d")
+    assert message == f"srutils: there is no file or folder {shop.root / 'nothing'}"
+
+
 def test_what_from_refuses(shop, refused, monkeypatch):
     shop.offer("deeplense-sr")
     (shop.root / "text.zip").write_bytes(b"text")

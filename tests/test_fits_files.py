@@ -142,6 +142,20 @@ def test_networks_keep_light_and_with_the_ensemble_places(tmp_path, model):
     assert made.sum() == pytest.approx(field.sum(), rel=0.001)
 
 
+@pytest.mark.parametrize("model", LENS_MODELS)
+@pytest.mark.parametrize("fwhm", [2.0, 4.0])
+def test_networks_leave_a_source_its_light(tmp_path, model, fwhm):
+    """README: within 12 input pixels around a source it changes by up to 1.4 %."""
+    rows, columns = np.mgrid[:80, :81]
+    source = 1000 * np.exp(-4 * np.log(2) * ((columns - 40.3) ** 2 + (rows - 39.8) ** 2) / fwhm**2)
+    made, _, report = enlarge(tmp_path, source, sky_header(), model)
+    scale = made.shape[0] // 80
+    y, x = (np.mgrid[: made.shape[0], : made.shape[1]] + 0.5) / scale - 0.5
+    near = np.hypot(x - 40.3, y - 39.8) < 12
+    assert made[near].sum() == pytest.approx(source.sum(), rel=0.014)
+    assert any("knows a simulated telescope" in note for note in report.notes)
+
+
 def test_every_version_of_the_coordinates_and_iraf(tmp_path):
     header = sky_header()
     header.update({"CTYPE1P": "X", "CTYPE2P": "Y", "CRPIX1P": 1.0, "CRPIX2P": 1.0, "CRVAL1P": 101.0})
@@ -268,10 +282,32 @@ def test_extensions_by_number_and_name(exposure, hdu, value):
         assert len(file) == 1 and (file[0].data == value).all() and file[0].data.shape == (12, 14)
         new = file[0].header
     assert new["TELESCOP"] == "HST" and new["EXPTIME"] == 30  # inherited
-    assert "EXTNAME" not in new and "XTENSION" not in new
+    assert "XTENSION" not in new and "INHERIT" not in new
+    assert (new["EXTNAME"], new.get("EXTVER", 1)) == {1: ("SCI", 1), 2: ("ERR", 1), 3: ("SCI", 2)}[value]
     (note,) = report.notes
     chosen = {1: "1 SCI", 2: "2 ERR", 3: "3 SCI,2"}[value]
-    assert f"only {chosen} was enlarged" in note
+    assert f"only {chosen} is enlarged" in note
+
+
+def test_an_extension_without_a_word_on_inheritance_gets_the_primary_headers_cards(tmp_path):
+    primary = fits.PrimaryHDU(header=fits.Header({"TELESCOP": "HST", "FILTER": "F814W", "CRPIX1": 9.0}))
+    primary.header.update({"BUNIT": "K", "CTYPE1": "LINEAR", "EXTNAME": "ALL", "NEXTEND": 1})
+    primary.header.add_history("flat-fielded")
+    one = fits.ImageHDU(np.ones((6, 7), np.float32), fits.Header({"FILTER": "F606W"}), name="SCI")
+    for inherit, known in ((None, True), (False, False)):
+        if inherit is not None:
+            one.header["INHERIT"] = inherit
+        fits.HDUList([primary, one]).writeto(tmp_path / "a.fits", overwrite=True)
+        upscale_file(tmp_path / "a.fits", tmp_path / "b.fits", "nearest", 2, hdu="SCI", overwrite=True)
+        with fits.open(tmp_path / "b.fits") as file:
+            file.verify("exception")
+            new = file["SCI"].header
+        assert new.get("TELESCOP") == ("HST" if known else None) and new["FILTER"] == "F606W"
+        assert ("flat-fielded" in str(new["HISTORY"])) == known
+        assert not {"CRPIX1", "BUNIT", "CTYPE1", "NEXTEND"} & set(new)
+    fits.HDUList([fits.PrimaryHDU(np.ones((3, 3)), primary.header), one]).writeto(tmp_path / "c.fits")
+    upscale_file(tmp_path / "c.fits", tmp_path / "d.fits", "nearest", 2, hdu=1)
+    assert "TELESCOP" not in fits.getheader(tmp_path / "d.fits")  # those cards are of another image
 
 
 @pytest.mark.parametrize(
@@ -404,7 +440,9 @@ def test_a_declared_giant_is_refused_before_memory_is_asked_for(tmp_path):
 def test_the_spread_of_the_ensemble_is_an_extension_in_the_same_units(tmp_path):
     model = random_model(tmp_path, channels="gray")
     field = np.random.default_rng(5).normal(100, 9, (12, 13))
-    made, *_ = enlarge(tmp_path, field, sky_header(), model, ensemble=True)
+    made, new, report = enlarge(tmp_path, field, sky_header(), model, ensemble=True)
+    assert report.uncertainty.startswith(f"{tmp_path / 'b.fits'}, extension UNCERTAINTY")
+    assert "their standard deviation in UNCERTAINTY" in str(new["HISTORY"])
     with fits.open(tmp_path / "b.fits") as file:
         assert [one.name for one in file] == ["PRIMARY", "UNCERTAINTY"]
         spread, header = file[1].data, file[1].header
@@ -428,7 +466,7 @@ def test_the_command(exposure, capsys):
         cli.main(["upscale", str(exposure), str(target), "--hdu", "SCI,2", "--scale", "3"])
     out, err = capsys.readouterr()
     assert stop.value.code == 0 and out.startswith(f"{target}: 21 x 18 pixels, bicubic, ")
-    assert "srutils: bicubic was chosen, no network here knows the instrument; --model takes another" in err
+    assert "srutils: bicubic x3 was chosen for measurements" in err and "--model takes another" in err
     with pytest.raises(SystemExit) as stop:
         cli.main(["upscale", str(exposure), str(exposure.with_name("b.png"))])
     assert stop.value.code == 2 and "FITS gives FITS, and nothing else does" in capsys.readouterr().err

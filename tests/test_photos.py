@@ -1,5 +1,6 @@
 """The pictures of scikit-image, folders of pictures, tiles and splits."""
 
+import dataclasses
 import socket
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from PIL import Image
 
 from srutils import photos
+from srutils.datasets import DATASETS
+from srutils.download import pixels_sha256
 
 
 @pytest.fixture
@@ -67,9 +70,15 @@ def test_folder_says_what_is_wrong(tmp_path):
 
 
 @pytest.mark.parametrize("pattern", ["{}.png", "{}.bmp", "{}_GT.bmp"])
-def test_set5_is_found_under_any_of_its_names(tmp_path, monkeypatch, picture, pattern):
+def test_set5_is_found_under_any_of_its_names_and_refused_if_it_is_another_picture(
+    tmp_path, monkeypatch, picture, pattern
+):
     monkeypatch.setenv("SR_DATA", str(tmp_path))
     monkeypatch.setenv("SR_CACHE", str(tmp_path / "cache"))
+    Image.fromarray(picture).save(tmp_path / "picture.tif")
+    real, pixels = DATASETS["set5"], pixels_sha256(tmp_path / "picture.tif")
+    files = tuple(dataclasses.replace(remote, pixels=pixels) for remote in real.files)
+    monkeypatch.setitem(DATASETS, "set5", dataclasses.replace(real, files=files))
     with pytest.raises(FileNotFoundError, match="srutils fetch set5"):
         photos.set5()
     (tmp_path / "Set5").mkdir()
@@ -81,6 +90,11 @@ def test_set5_is_found_under_any_of_its_names(tmp_path, monkeypatch, picture, pa
     found = photos.set5()
     assert [name for name, _ in found] == list(photos.SET5)
     np.testing.assert_array_equal(np.rint(found[0][1] * 255), picture)
+    Image.fromarray(picture[:, ::-1]).save(tmp_path / "Set5" / pattern.format("head"))
+    with pytest.raises(
+        ValueError, match=rf"{pattern.format('head')} is not the published .*srutils fetch set5"
+    ):
+        photos.set5()
 
 
 def test_a_long_run_learns_from_three_folders_or_from_div2k(tmp_path, monkeypatch):

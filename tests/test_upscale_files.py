@@ -1,9 +1,11 @@
 """Enlarging files: what belongs to a picture stays with it, floats of any range, folders, and refusals."""
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +13,13 @@ import tifffile
 from PIL import Image, ImageCms
 from tiny_models import nearest_model, random_model
 
-from srutils import cli, encode, upscale_pictures
+from srutils import cli, encode, upscale_pictures, upscale_work
 from srutils.decode import Picture, read_picture
 from srutils.encode import write_picture
 from srutils.float_images import value_range
 from srutils.pairs import resize
 from srutils.upscale import Upscaler, model_cards
-from srutils.upscale_files import upscale_file
+from srutils.upscale_files import upscale_file, upscale_folder
 from srutils.upscale_work import Work, default_model
 
 RNG = np.random.default_rng(7)
@@ -296,6 +298,20 @@ def test_a_range_can_be_given(tmp_path, capsys):
     assert (status, err) == (0, "")
     expected = Upscaler.load(model)((array[..., None] + 10) / 200)[..., 0] * 200 - 10
     np.testing.assert_allclose(np.load(tmp_path / "b.npy"), expected, atol=1e-3)
+    assert (
+        run(
+            capsys,
+            tmp_path / "a.npy",
+            tmp_path / "i.npy",
+            "--range",
+            "0,9",
+            "--model",
+            "bicubic",
+            "--scale",
+            2,
+        )[2]
+        == "srutils: bicubic takes all ranges alike: --range changes nothing\n"
+    )
     for wrong in ("1", "2,1", "1,1", "a,b", "0,nan", "0,1,2"):
         status, out, err = run(
             capsys, tmp_path / "a.npy", tmp_path / "c.npy", "--model", model, "--range", wrong
@@ -356,6 +372,18 @@ def test_the_ensemble_is_the_mean_of_eight_and_its_spread_is_beside(tmp_path, su
     np.testing.assert_allclose(spread, np.std(eight, 0), atol=1e-5)
 
 
+def test_the_command_says_where_the_uncertainty_is(tmp_path, capsys):
+    model = random_model(tmp_path, channels="gray")
+    write_picture(tmp_path / "a.png", Picture(levels(channels=1)))
+    for suffix, unit in ((".png", "full scale is 1"), (".npy", "in the input's unit")):
+        np.save(tmp_path / "a.npy", RNG.random((5, 6)))
+        _, out, _ = run(
+            capsys, tmp_path / f"a{suffix}", tmp_path / f"b{suffix}", "--model", model, "--ensemble"
+        )
+        where = tmp_path / f"b_uncertainty{'.tif' if suffix == '.png' else suffix}"
+        assert out.splitlines()[1] == f"uncertainty: {where} ({unit})" and where.is_file()
+
+
 def test_an_uncertainty_that_exists_is_not_replaced_unasked(tmp_path):
     model = random_model(tmp_path, channels="gray")
     write_picture(tmp_path / "a.png", Picture(levels(channels=1)))
@@ -405,6 +433,21 @@ def test_a_result_too_large_is_refused_before_the_work(tmp_path):
         upscale_file(tmp_path / "a.png", tmp_path / "b.webp", "bicubic", 5)
 
 
+def test_what_the_disk_refuses_is_one_sentence_that_names_the_file(tmp_path, monkeypatch, capsys):
+    write_picture(tmp_path / "a.png", Picture(levels()))
+    for number in (errno.EACCES, errno.ENOSPC):
+
+        def fail(file, *_, number=number):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(encode, "encode", fail)
+        status, out, err = run(
+            capsys, tmp_path / "a.png", tmp_path / "b.png", "--model", "bicubic", "--scale", 2
+        )
+        sentence = f"srutils: cannot write {tmp_path / 'b.png'}: {os.strerror(number).lower()}\n"
+        assert (status, out, err) == (2, "", sentence) and names(tmp_path) == ["a.png"]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("the disk is full"), MemoryError])
 @pytest.mark.parametrize("ensemble", [False, True])
 def test_what_breaks_off_leaves_nothing(tmp_path, monkeypatch, error, ensemble):
@@ -437,7 +480,7 @@ def test_the_command_says_what_it_made_and_which_model_it_chose(tmp_path, capsys
     write_picture(tmp_path / "a.png", Picture(levels(5, 6)))
     status, out, err = run(capsys, tmp_path / "a.png", tmp_path / "b.png")
     name, scale = default_model(False, None)
-    assert status == 0 and err == f"srutils: {name} was chosen, for pictures at x4; --model takes another\n"
+    assert status == 0 and err == f"srutils: {name} was chosen for pictures at x4; --model takes another\n"
     assert out.startswith(f"{tmp_path / 'b.png'}: 24 x 20 pixels, {name}, ") and out.endswith(" s\n")
     status, out, err = run(capsys, tmp_path / "a.png", tmp_path / "b.png", "--skip-existing")
     assert (status, out, err) == (0, f"{tmp_path / 'b.png'}: skipped, it exists\n", "")
@@ -535,9 +578,25 @@ def test_folders_that_cannot_be(album, tmp_path, capsys):
     assert not (tmp_path / "large").exists()
 
 
-def test_each_model_is_opened_once_for_a_folder(album, tmp_path, monkeypatch):
-    from srutils.upscale_files import upscale_folder
+def test_notes_come_before_the_work_and_once_for_a_folder(album, tmp_path, monkeypatch, capsys):
+    (album / "bad" / "d.png").unlink()
+    told, first = [], tmp_path / "x2" / "a.png"
+    work = Work(scale=2, tell=lambda note: told.append((note, first.exists())))
+    upscale_folder(album, tmp_path / "x2", work, skip=False, overwrite=False)
+    assert len(told) == 2 and not told[0][1]  # for pictures, and for the array; before the first result
+    assert "for pictures" in told[0][0] and "for measurements" in told[1][0]
+    monkeypatch.setattr(upscale_work, "MAX_OUTPUT", 10)
+    status, _, err = run(capsys, album / "a.png", tmp_path / "b.png")
+    assert status == 2 and err.count("\n") == 1 and "the result would have" in err
 
+
+def test_a_folder_that_cannot_be_written_is_said_once(album, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "access", lambda path, how: Path(path) != tmp_path)
+    status, out, err = run(capsys, album, tmp_path / "new" / "large", "--model", "nearest", "--scale", 2)
+    assert (status, out) == (2, "") and err == f"srutils: cannot write into {tmp_path}: permission denied\n"
+
+
+def test_each_model_is_opened_once_for_a_folder(album, tmp_path, monkeypatch):
     model, opened, load = str(random_model(tmp_path)), [], Upscaler.load
     monkeypatch.setattr(Upscaler, "load", lambda *a: opened.append(a) or load(*a))
     result = upscale_folder(album, tmp_path / "large", Work(model), skip=False, overwrite=False)

@@ -75,8 +75,10 @@ def exercise_1(table_psnr: Callable) -> Verdict:
         "mean.": score(pool="pixels"),
         "The values go up to 255, and so does the peak. You have taken 1.": score(peak=1.0),
         "Signal and peak are in two units: if luma is between 0 and 1, so is its peak.": score(peak=255.0**2),
-        "This luma has the full range from 0 to 255. Television's, which tables use, has not; the peak is "
-        "255 all the same.": score(signal="full"),
+        "This luma has the full range from 0 to 255; or it is television's, from 16 to 235, and the peak is "
+        "219: the two agree. Tables use television's, and the peak is 255 all the same.": score(
+            signal="full"
+        ),
         "Tables score luma, and you have scored red, green and blue.": score(signal="rgb"),
         "Red and blue have changed places: is it OpenCV that reads BGR?": score(signal="swapped"),
         "You have rounded luma. That was the older convention; now the 8-bit RGB is rounded, and luma is "
