@@ -63,6 +63,14 @@ def mark_numbers(app, doctree):
             entry["classes"].append("number")
 
 
+def mark_long_lines(app, doctree):
+    """Mark printed output whose lines are too long for code: these lines are broken, not scrolled."""
+    for block in doctree.findall(nodes.literal_block):
+        if "output" in block["classes"] and max(map(len, block.astext().splitlines()), default=0) > 110:
+            block["classes"].append("long-lines")
+
+
 def setup(app):
     app.connect("doctree-read", describe_figures)
     app.connect("doctree-read", mark_numbers)
+    app.connect("doctree-read", mark_long_lines)

@@ -31,6 +31,23 @@ def build(out, root=ROOT):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
+CUT = """
+() => [...document.querySelectorAll('.bd-article :is(div.highlight pre, .pst-scrollable-table-container)')]
+    .filter(box => box.scrollWidth > box.clientWidth + 1)
+    .map(box => ({
+        kind: box.matches('.output pre') ? 'output' : box.matches('pre') ? 'code' : 'table',
+        text: box.textContent.slice(0, 60),
+        longest: Math.max(...box.textContent.split('\\n').map(line => line.length)),
+        shaded: getComputedStyle(box).backgroundAttachment.includes('local'),
+    }))
+"""
+WIDE = """
+() => [document.documentElement, ...document.querySelectorAll('.bd-article, .bd-sidebar')]
+    .filter(box => box.scrollWidth > box.clientWidth + 1)
+    .map(box => box.className || box.tagName)
+"""
+
+
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     folder = tmp_path_factory.mktemp("book") / "html"
@@ -152,7 +169,7 @@ def test_a_warning_stops_the_build_and_the_old_book_stays(tmp_path):
     shutil.copytree(ROOT / "docs", root / "docs", ignore=shutil.ignore_patterns("_build", "*.md"))
     shutil.copy(ROOT / "pyproject.toml", root)
     (root / "data").mkdir()
-    (root / "README.md").touch()
+    (root / "README.md").write_text("\n".join(tool.REORDERED))
     (root / "docs/index.md").write_text("# Book\n\n```{toctree}\ndata/README\n```\n")
     (root / "data/README.md").write_text("# Cards\n\n[nowhere](nowhere.md)\n")
     out.mkdir()
@@ -164,7 +181,24 @@ def test_a_warning_stops_the_build_and_the_old_book_stays(tmp_path):
     done = build(out, root)
     assert done.returncode == 0, done.stderr
     assert (out / "data/README.html").is_file() and not (out / "old.html").exists()
+    (root / "README.md").write_text("See the table on the left.\n")
+    done = build(out, root)
+    assert done.returncode == 1 and "README.md should say" in done.stderr, done.stderr
+    assert (out / "data/README.html").is_file()
     assert not list(tmp_path.glob(".book-*")), "what the building needed is left lying"
+
+
+def test_the_first_page_knows_its_own_order(pages):
+    """It takes from the README the tables first and then what is said of them, the scores not at all."""
+    article = pages["index.html"].select_one("article")
+    text = " ".join(article.get_text().split())
+    assert "Colab, Kaggle and Binder from the table above" in text
+    assert not re.search(r"tables? below", text)
+    link = article.find("a", string="the tables of scores")
+    assert link["href"].startswith("scores.html") and "prints the tables of scores together" in text
+    for change in ("", *tool.REORDERED):
+        with pytest.raises(tool.Reworded, match="README.md should say"):
+            tool.reorder(change and "\n".join([*tool.REORDERED, change]))
 
 
 def test_every_page_opens_without_a_network(browser, book, pages):
@@ -186,6 +220,27 @@ def test_every_page_opens_without_a_network(browser, book, pages):
         formulas += math
     assert not watched.errors and not watched.strays and not faults, (watched.errors, watched.strays, faults)
     assert formulas > 20
+
+
+def test_code_and_tables_fit_a_laptop(browser, book, pages):
+    """At 1280 px only a line of more than 110 characters is cut, and that one behind a shade."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    faults = []
+    for name in pages:
+        page.goto((book / name).as_uri())
+        faults += [f"{name}: {part} is too wide" for part in page.evaluate(WIDE)]
+        for box in page.evaluate(CUT):
+            if box["kind"] != "code" or box["longest"] <= 110 or not box["shaded"]:
+                faults.append(f"{name}: {box}")
+    assert not faults, "\n".join(faults)
+    page.get_by_role("button", name="Toggle primary sidebar").first.click()
+    page.wait_for_function("document.querySelector('.bd-main').getBoundingClientRect().left < 100")
+    page.wait_for_timeout(500)  # the column moves out
+    assert page.locator(".bd-main").bounding_box()["x"] >= 0, "the article moved out with the column"
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto((book / "notebooks/07_scoreboard.html").as_uri())
+    cut = page.evaluate(CUT)
+    assert {"code", "table"} <= {box["kind"] for box in cut} and all(box["shaded"] for box in cut)
 
 
 def test_sliders_follow_the_mouse(browser, book, pages):
