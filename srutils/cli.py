@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +50,7 @@ def upscale(
         str | None,
         typer.Option("--range", metavar="LOW,HIGH", help="FITS, floats: what a network sees as 0 and 1."),
     ] = None,
-    hdu: Annotated[str | None, typer.Option(help="Extension of a FITS file: 1, SCI, or SCI,2.")] = None,
+    hdu: Annotated[str | None, typer.Option(help="Extension of FITS files: 1, SCI, or SCI,2.")] = None,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave what is there.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> int:
@@ -70,9 +72,7 @@ def upscale(
         if report.uncertainty:
             print(f"uncertainty: {report.uncertainty}")
         return 0
-    if hdu is not None:
-        raise ValueError(f"{source} is a folder; --hdu {hdu} is for one FITS file")
-    result = upscale_folder(source, target, work, skip=skip_existing, overwrite=overwrite)
+    result = upscale_folder(source, target, work, skip=skip_existing, overwrite=overwrite, hdu=hdu)
     for sentence in result["failed"]:
         _complain(sentence)
     print(", ".join(f"{len(paths)} {word}" for word, paths in result.items()) + f", in {target}")
@@ -255,6 +255,8 @@ def fetch(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if threading.current_thread() is threading.main_thread():  # a batch queue's end is as clean as Ctrl-C
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         status = app(arguments or ["--help"], prog_name="srutils", standalone_mode=False)
         sys.stdout.flush()

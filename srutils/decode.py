@@ -101,7 +101,7 @@ def _read_npy(path: Path) -> np.ndarray:
             f"expected an array (H, W), (H, W, C) or (C, H, W), C 1 or 3; got shape {stored.shape}"
         )
     _check_size(stored.shape[1], stored.shape[0])
-    return np.array(stored)
+    return np.array(stored, stored.dtype.newbyteorder("="))  # 16 bits are 16 bits in either order
 
 
 def is_picture(shape: tuple[int, ...]) -> bool:

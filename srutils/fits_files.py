@@ -7,7 +7,6 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,47 +14,10 @@ import numpy as np
 
 from .decode import MAX_PIXELS, Unusable
 from .download import aside
+from .fits_headers import inherited, readable
 
 SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")
-TABLES = re.compile(r"(CPDIS|D2IMDIS|CPERR|D2IMERR|DP|DQ|D2IM)\d")  # distortions given as images of their own
-AMOUNTS = re.compile(
-    r"[\d.*^+ e-]*(cts?|counts?|adu|dn|e|electrons?|photons?|ph|"
-    r"[munk]?jy|jansky|erg|w|(nano)?magg(y|ies)|nmgy)(?![a-z])"
-)
-AREAS = re.compile(r"beam|\bsr\b|\bsr-1|steradian|arcs|arcm|\bdeg|\bas-2")
-# Of the values as they were stored, and of parts of the image in its old pixels.
-STALE = (
-    "BSCALE",
-    "BZERO",
-    "BLANK",
-    "DATAMIN",
-    "DATAMAX",
-    "CHECKSUM",
-    "DATASUM",
-    "DATASEC",
-    "TRIMSEC",
-    "NEXTEND",
-)
-# What becomes of numbers in a header: pixel p (the first centre is 1) becomes (p - 1/2) scale + 1/2. The last
-# pattern has the orders of a term of SIP's polynomials, which take pixels and give pixels.
-RULES = [
-    (re.compile(pattern), rule)
-    for pattern, rule in (
-        (r"CRPIX[12][A-Z]?|LTV[12]", lambda v, s, m: (v - 0.5) * s + 0.5),
-        (r"CD\d_[12][A-Z]?|CDELT[12][A-Z]?", lambda v, s, m: v / s),
-        (r"PIXSCALE|PIXSCAL[12]|PIXELSCL|SECPIX[12]?|[XY]PIXELSZ", lambda v, s, m: v / s),
-        (r"PIXAR_(?:SR|A2)", lambda v, s, m: v / s**2),
-        (r"LTM[12]_[12]|[AB]_DMAX|CNPIX[12]", lambda v, s, m: v * s),
-        (r"(?:A|B|AP|BP)_(\d)_(\d)", lambda v, s, m: v * float(s) ** (1 - int(m[1]) - int(m[2]))),
-    )
-]
-STANDARD = re.compile(r"(COMMENT |HISTORY |HIERARCH| {8}|(?=.{8}= )[A-Z\d_-]+ *= )")
-# What a primary header without data may say of an image that does not inherit it: nothing of these.
-OWN = re.compile(
-    r"(WCSAXES|CTYPE|CRVAL|CUNIT|CROTA|CRDER|CSYER|PC|PV|PS|LONPOLE|LATPOLE|WCSNAME|RADESYS|EQUINOX)[\d_]*[A-Z]?|"
-    r"BUNIT|B(MAJ|MIN|PA)|EXTNAME|EXTVER|EXTLEVEL|(A|B|AP|BP)_ORDER"
-)
-VERSION = re.compile(r"(?:CTYPE1|CRVAL1|CRPIX[12]|CDELT[12]|CD\d_\d|PC\d_\d)([A-Z]?)")
+FLAGS = re.compile(r"(DQ|MASK|IMASK|CTX|CON|BPM|FLAGS?|SEG\w*)")  # extensions whose integers are not light
 
 
 @dataclass
@@ -65,7 +27,7 @@ class FitsImage:
     Attributes
     ----------
     data : ndarray, (..., H, W), float32
-        In the file's units; NaN where there is no value.
+        In the file's units; NaN where there is no value. Flags keep their integers.
     header : astropy.io.fits.Header
         Without cards that cannot be read. An extension's has those of the primary header too (telescope,
         filter, exposure), unless it says ``INHERIT = F``, or the primary header has an image of its own.
@@ -73,12 +35,15 @@ class FitsImage:
         How to call it in a message: number and name of the extension.
     others : str
         The file's other images, called likewise.
+    flags : bool
+        Whether these are flags: integers under a name such as DQ or MASK.
     """
 
     data: np.ndarray
     header: object
     name: str
     others: str
+    flags: bool = False
 
 
 def is_fits(path: str | os.PathLike) -> bool:
@@ -131,21 +96,14 @@ def _image(file, hdu) -> FitsImage:
     if math.prod(axes) > MAX_PIXELS:
         size = " x ".join(map(str, axes))
         raise Unusable(f"it declares {size} pixels, at most {MAX_PIXELS} in all are accepted")
-    data = np.array(file[number].data, dtype=np.float32)
-    header = _readable(file[number].header)  # after its data, which astropy scales and notes down there
+    data = file[number].data
+    flags = data.dtype.kind in "iu" and bool(FLAGS.fullmatch(file[number].name))
+    data = np.array(data, data.dtype.newbyteorder("=") if flags else np.float32)
+    header = readable(file[number].header)  # after its data, which astropy scales and notes down there
     if number:
-        header.extend(_inherited(file[0].header, header.get("INHERIT")), strip=True, unique=True)
+        header.extend(inherited(file[0].header, header.get("INHERIT")), strip=True, unique=True)
     name = images.pop(number)
-    return FitsImage(data, header, name, ", ".join(images.values()))
-
-
-def _inherited(primary, wanted: bool | None):
-    """Cards of the primary header for an extension whose card INHERIT is `wanted` (None: it has none)."""
-    if wanted is True:
-        return _readable(primary)
-    if wanted is False or primary.get("NAXIS", 0) > 0:
-        return ()
-    return _readable(primary, lambda card: not OWN.fullmatch(card.keyword) and not _depends_on_pixels(card))
+    return FitsImage(data, header, name, ", ".join(images.values()), flags)
 
 
 def _is_image(one) -> bool:
@@ -173,106 +131,11 @@ def _find(file, images: dict[int, str], hdu) -> int:
     return number
 
 
-def _readable(header, wanted: Callable = lambda card: True):
-    """The wanted cards, without those that break the standard beyond repair, unless pixels depend on them."""
-    from astropy.io import fits
-
-    new = fits.Header()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for card in header.cards:
-            try:
-                if not wanted(card):
-                    continue
-                card.verify("silentfix")
-                good = _is_number(card.value) or not _depends_on_pixels(card)
-                if STANDARD.match(card.image):
-                    new.append(card, end=True)
-            except (fits.VerifyError, Warning):
-                good = not _depends_on_pixels(card)
-            if not good:
-                raise Unusable(f"its header has no number for {card.keyword}, which depends on the pixels")
-    return new
-
-
-def _depends_on_pixels(card) -> bool:
-    return any(pattern.fullmatch(card.keyword) for pattern, _ in RULES)
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _key(hdu):
     if isinstance(hdu, int) or str(hdu).isdigit():
         return int(hdu)
     name, _, version = str(hdu).partition(",")
     return (name, int(version)) if version.isdigit() else name
-
-
-def per_pixel(unit: str) -> bool:
-    """Whether values of this unit are amounts in a pixel, such as counts or Jy, which smaller pixels share.
-
-    Amounts of light for each beam, steradian or square arcsecond are the same in a smaller pixel, and so are
-    magnitudes, temperatures and velocities. Without a unit, values count as amounts. Headers spell units
-    freely ("ELECTRONS/S", "JY/BEAM"), so their words are looked at, not their grammar.
-    """
-    words = unit.lower()
-    return not words.strip() or bool(AMOUNTS.match(words) and not AREAS.search(words))
-
-
-def enlarged_header(header, scale: int):
-    """The header of an image enlarged by `scale`: the same sky, in smaller pixels.
-
-    That moves CRPIX, divides CDELT or CD by the scale, and rescales the polynomials of SIP (Shupe et al.
-    2005, ASP Conf. 347, 491), IRAF's LTV and LTM, the Digitized Sky Survey's CNPIX and XPIXELSZ, and the size
-    of a pixel under some other names. All versions of the coordinates (CRPIX1A) are treated alike; the first
-    two axes only. What astropy would work out with a warning, such as MJD-OBS from DATE-OBS, is added.
-
-    Raises
-    ------
-    Unusable
-        The header refers to distortion tables, which would have to be enlarged too.
-    """
-    new = header.copy()
-    if table := next((key for key in new if TABLES.match(key)), None):
-        raise Unusable(
-            f"its header has a distortion table ({table}), which cannot be rescaled; resample the image first"
-        )
-    with_cd = {key[5:] for key in new if re.fullmatch(r"CD\d_\d[A-Z]?", key)}
-    for key in set(new):
-        for pattern, rule in RULES:
-            match = pattern.fullmatch(key)
-            if match and not (key[:5] == "CDELT" and key[6:] in with_cd and new[key] == 1):
-                new[key] = rule(new[key], scale, match)
-    # What a WCS leaves to the standard's defaults is not 1 : 1 any more, so it is written down.
-    for version in {match[1] for key in header if (match := VERSION.fullmatch(key))}:
-        for axis in (1, 2):
-            new.setdefault(f"CRPIX{axis}{version}", 0.5 - 0.5 * scale)
-            if version not in with_cd:
-                new.setdefault(f"CDELT{axis}{version}", 1 / scale)
-    for key in STALE:
-        new.remove(key, ignore_missing=True, remove_all=True)
-    _complete(new)
-    return new
-
-
-def _complete(header) -> None:
-    from astropy.wcs import WCS
-
-    if "RADECSYS" in header:
-        header.rename_keyword("RADECSYS", "RADESYS", force=True)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            wcs = WCS(header)
-            known = dict(wcs.to_header(relax=True))
-    except Exception:  # of many kinds; coordinates that astropy cannot read stay what they were
-        return
-    known |= {f"OBSGEO-{axis}": value for axis, value in zip("XYZLBH", wcs.wcs.obsgeo, strict=True)}
-    for key, value in known.items():
-        if key not in header and value == value and re.fullmatch(r"(MJD|DATE)-\w{3}|OBSGEO-\w", key):
-            header[key] = value
 
 
 def check_target(path: str | os.PathLike) -> None:
@@ -296,15 +159,16 @@ def write_fits(path: str | os.PathLike, data: np.ndarray, header, spread: np.nda
     ----------
     path : path-like
         Ends in .fits, .fit, .fts or .fits.gz.
-    data, spread : ndarray, (..., H, W), float32
-        The spread, if given, becomes the extension UNCERTAINTY.
+    data, spread : ndarray, (..., H, W)
+        Floats become float32, integers (flags) stay. The spread, if given, becomes the extension UNCERTAINTY.
     header : astropy.io.fits.Header
     """
     from astropy.io import fits
 
     path = Path(path)
     check_target(path)
-    hdus = [fits.PrimaryHDU(np.asarray(data, np.float32), _primary(header))]
+    data = data if data.dtype.kind in "iu" else np.asarray(data, np.float32)
+    hdus = [fits.PrimaryHDU(data, _primary(header))]
     if spread is not None:
         hdus.append(fits.ImageHDU(np.asarray(spread, np.float32), header, name="UNCERTAINTY"))
     opened = gzip.open if path.suffix.lower() == ".gz" else open

@@ -28,7 +28,9 @@ def covered(pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return pixels[rows, columns]
 
 
-def value_range(values: np.ndarray, lens: bool, bright: float = 1.0) -> tuple[float, float]:
+def value_range(
+    values: np.ndarray, lens: bool, bright: float = 1.0, keep: bool = True
+) -> tuple[float, float]:
     """What values are to become 0 and 1 for a network.
 
     They stay 0 and 1 where the image is about there already: between -0.1 and 1.1, and not all below 0.2.
@@ -44,6 +46,8 @@ def value_range(values: np.ndarray, lens: bool, bright: float = 1.0) -> tuple[fl
         standard deviations of it. Else 0 is the 0.1th percentile.
     bright : float
         What a bright pixel, the 99.9th percentile, is to become.
+    keep : bool
+        Whether 0 and 1 may stay what they are: not for values with a unit, or the result depended on it.
 
     Returns
     -------
@@ -52,20 +56,32 @@ def value_range(values: np.ndarray, lens: bool, bright: float = 1.0) -> tuple[fl
     """
     some = values.reshape(-1)[:: values.size // SAMPLE + 1].astype(np.float64)
     dark, light = np.percentile(some, [0.1, 99.9])
-    if dark >= -0.1 and 0.2 <= light <= 1.1:
+    if keep and dark >= -0.1 and 0.2 <= light <= 1.1:
         return 0.0, 1.0
-    low = _sky(some) if lens else dark
+    low = _sky(some)[0] if lens else dark
     unit = ((light if light > low else some.max()) - low) / bright
     return float(low), float(low + unit if low + unit > low else low + max(1.0, abs(low)))
 
 
-def _sky(values: np.ndarray) -> float:
+def contrast(values: np.ndarray) -> float:
+    """How bright a bright pixel, the 99.9th percentile, is above the sky, in standard deviations of the sky.
+
+    Of noise alone 3.1, as of any normal distribution. NaN in `values` do not count.
+    """
+    some = values.reshape(-1)[:: values.size // SAMPLE + 1].astype(np.float64)
+    some = some[np.isfinite(some)]
+    middle, spread = _sky(some)
+    return float((np.percentile(some, 99.9) - middle) / spread) if spread > 0 else np.inf
+
+
+def _sky(values: np.ndarray) -> tuple[float, float]:
+    """The median of what lies within three robust standard deviations of it, and that deviation."""
     from scipy.stats import median_abs_deviation
 
     for _ in range(5):
         middle, spread = np.median(values), median_abs_deviation(values, scale="normal")
         values = values[np.abs(values - middle) <= 3 * spread]  # at least half of them
-    return np.median(values)
+    return float(np.median(values)), float(spread)
 
 
 def keep_light(out: np.ndarray, image: np.ndarray, scale: int, reach: float = 6.0) -> None:

@@ -42,6 +42,7 @@ def as_images(x, name: str = "image") -> np.ndarray:
         that holds no numbers.
     """
     x = np.asarray(x)
+    x = x.astype(x.dtype.newbyteorder("="), copy=False)  # big-endian uint16 is uint16, too
     if x.ndim not in (3, 4):
         raise ValueError(f"{name} has shape {x.shape}; expected (H, W, C) or (N, H, W, C)")
     if x.size == 0:

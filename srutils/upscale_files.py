@@ -125,10 +125,18 @@ def folder_jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     found = [p for p in image_files(source, True, suffixes) if not p.resolve().is_relative_to(inside)]
     if not found:
         raise ValueError(f"no image in {source}; expected names in {' '.join(suffixes)}")
-    return [(path, fits_files.writable(target / path.relative_to(source))) for path in found]
+    jobs = {}
+    for path in found:
+        made = fits_files.writable(target / path.relative_to(source))
+        if made in jobs:
+            raise ValueError(f"{jobs[made]} and {path} would both become {made}; move one of them")
+        jobs[made] = path
+    return [(path, made) for made, path in jobs.items()]
 
 
-def upscale_folder(source: Path, target: Path, work: Work, *, skip: bool, overwrite: bool) -> dict:
+def upscale_folder(
+    source: Path, target: Path, work: Work, *, skip: bool, overwrite: bool, hdu: int | str | None = None
+) -> dict:
     """Enlarge the images of a folder into another, which is made; one that fails does not stop the rest.
 
     Parameters
@@ -137,6 +145,8 @@ def upscale_folder(source: Path, target: Path, work: Work, *, skip: bool, overwr
     work : Work
     skip, overwrite : bool
         What to do where the target exists: leave it, or replace it. Without either it counts as a failure.
+    hdu : int or str, optional
+        Extension of the FITS files.
 
     Returns
     -------
@@ -163,7 +173,8 @@ def upscale_folder(source: Path, target: Path, work: Work, *, skip: bool, overwr
         try:
             with no_empty_folders(made.parent):
                 made.parent.mkdir(parents=True, exist_ok=True)
-                result["done"].append(enlarge_file(one, made, work, None, overwrite))
+                which = hdu if fits_files.is_fits(one) else None
+                result["done"].append(enlarge_file(one, made, work, which, overwrite))
         except (ValueError, OSError) as error:
             named = str(error) if str(one) in str(error) else f"{one}: {error}"
             result["failed"].append(named)

@@ -122,6 +122,8 @@ class Work:
         up = self.open(name, scale)
         if self.limits is not None and up.name in REACH:
             self.note(report, f"{up.name} takes all ranges alike: --range changes nothing")
+        if self.ensemble and not self.eight(up):
+            self.note(report, f"{up.name} treats flips and turns alike: --ensemble changes nothing")
         *planes, h, w = shape
         report.model, report.size = up.name, (h * up.scale, w * up.scale)
         if math.prod((*planes, *report.size)) > MAX_OUTPUT:
@@ -129,14 +131,18 @@ class Work:
             raise Unusable(f"the result would have {size} pixels; at most {MAX_OUTPUT} in all")
         return up
 
+    def eight(self, up: Upscaler) -> bool:
+        """Whether to take the mean of eight: asked for, and not the same eight times, as of interpolation."""
+        return self.ensemble and up.name not in REACH
+
     def enlarge(self, up: Upscaler, image, out, to_float: Callable, store: Callable):
-        """Fill `out` piece by piece; return the spread of the eight (None without `ensemble`)."""
+        """Fill `out` piece by piece; return the spread of the eight, or None."""
         from tqdm import tqdm
 
         self._tell_notes()
-        spread = np.empty(out.shape, np.float32) if self.ensemble else None
+        spread = np.empty(out.shape, np.float32) if self.eight(up) else None
         count = 1 if up.name in DECONVOLVERS else math.prod(-(-n // self.tile) for n in image.shape[:2])
-        pieces = up.pieces(image, self.tile, self.ensemble, to_float)
+        pieces = up.pieces(image, self.tile, self.eight(up), to_float)
         for place, sr, deviation in tqdm(
             pieces, total=count, unit="tile", disable=not self.progress, leave=False
         ):
@@ -152,8 +158,16 @@ class Work:
         out = np.empty((h * up.scale, w * up.scale, c), kind)
         return out, self.enlarge(up, pixels, out, to_float, lambda sr: from_float(sr, bits))
 
-    def values(self, up: Upscaler, values: np.ndarray, after: Callable = lambda out, whole: None):
+    def values(
+        self,
+        up: Upscaler,
+        values: np.ndarray,
+        after: Callable = lambda out, whole: None,
+        limits: tuple[float, float] | None = None,
+    ):
         """Floats of any range, (H, W, C), NaN where there is no value.
+
+        `limits` is what the network is to see as 0 and 1, by default `range_for` of the values.
 
         Returns
         -------
@@ -173,7 +187,7 @@ class Work:
         hole = ~np.isfinite(values).all(-1)
         if hole.all():
             raise Unusable("it holds no finite value")
-        low, high = self._range(up, values[~hole])
+        low, high = limits or self.range_for(up, values[~hole])
         unit, whole = high - low, covered(values, hole)
         h, w, c = whole.shape
         out = np.empty((h * up.scale, w * up.scale, c), np.float32)
@@ -193,7 +207,8 @@ class Work:
                 spread[hole] = np.nan
         return out, spread, (low, high)
 
-    def _range(self, up: Upscaler, values: np.ndarray) -> tuple[float, float]:
+    def range_for(self, up: Upscaler, values: np.ndarray, keep: bool = True) -> tuple[float, float]:
+        """What the network is to see as 0 and 1; `values` are finite, and `keep` as for `value_range`."""
         lens = up.card.get("channels") == "gray" or up.name in DECONVOLVERS
         if not up.card and not lens:
             return 0.0, 1.0  # to interpolation, all ranges are one
@@ -201,4 +216,4 @@ class Work:
             return self.limits
         # LR's brightest pixels average what HR resolves. Where HR's peak is 1, as on the telescope track, the
         # 99.9th percentile of LR is 0.68 at x2 and 0.46 at x4 (medians of 60 lenses).
-        return value_range(values, lens, up.scale**-0.5 if lens else 1.0)
+        return value_range(values, lens, up.scale**-0.5 if lens else 1.0, keep)

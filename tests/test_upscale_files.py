@@ -384,6 +384,23 @@ def test_the_command_says_where_the_uncertainty_is(tmp_path, capsys):
         assert out.splitlines()[1] == f"uncertainty: {where} ({unit})" and where.is_file()
 
 
+def test_interpolation_has_no_uncertainty(tmp_path, capsys):
+    write_picture(tmp_path / "a.png", Picture(levels()))
+    status, out, err = run(
+        capsys, tmp_path / "a.png", tmp_path / "b.png", "--model", "bicubic", "--scale", 2, "--ensemble"
+    )
+    assert status == 0 and "--ensemble changes nothing" in err and "uncertainty" not in out
+    assert names(tmp_path) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("kind", ["<u2", ">u2"])
+def test_sixteen_bits_in_either_byte_order(tmp_path, kind):
+    ramp = np.arange(0, 48000, 400).reshape(10, 12).astype(kind)
+    np.save(tmp_path / "a.npy", ramp)
+    upscale_file(tmp_path / "a.npy", tmp_path / "b.npy", "nearest", 2)
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), ramp.repeat(2, 0).repeat(2, 1))
+
+
 def test_an_uncertainty_that_exists_is_not_replaced_unasked(tmp_path):
     model = random_model(tmp_path, channels="gray")
     write_picture(tmp_path / "a.png", Picture(levels(channels=1)))
@@ -462,6 +479,22 @@ def test_what_breaks_off_leaves_nothing(tmp_path, monkeypatch, error, ensemble):
     with pytest.raises(error if isinstance(error, type) else OSError):
         upscale_file(tmp_path / "a.png", tmp_path / "b.png", "bicubic", 2, ensemble=ensemble, overwrite=True)
     assert names(tmp_path) == ["a.png", "b.png"] and (tmp_path / "b.png").read_bytes() == b"old"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")
+def test_a_batch_queues_end_leaves_nothing(tmp_path):
+    code = "\n".join(
+        [
+            "import os, signal, sys",
+            "from srutils import cli, encode",
+            "encode.encode = lambda file, *_: (file.write(b'half'), os.kill(os.getpid(), signal.SIGTERM))",
+            "cli.main(sys.argv[1:])",
+        ]
+    )
+    write_picture(tmp_path / "a.png", Picture(levels()))
+    command = ["upscale", tmp_path / "a.png", tmp_path / "b.png", "--model", "nearest", "--scale", "2"]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, timeout=120)
+    assert done.returncode == 143 and names(tmp_path) == ["a.png"]
 
 
 def test_ctrl_c_leaves_with_130_and_no_file(tmp_path, monkeypatch, capsys):
@@ -563,13 +596,20 @@ def test_a_folder_whose_results_lie_in_it(album, capsys):
     assert status == 2 and "is the folder to enlarge; expected another one" in err
 
 
+def test_two_files_that_would_become_one_are_refused(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    for name in ("a.fits", "a.fits.fz"):
+        (tmp_path / "in" / name).write_bytes(b"")
+    status, _, err = run(capsys, tmp_path / "in", tmp_path / "out", "--overwrite")
+    assert status == 2 and "would both become" in err and not (tmp_path / "out").exists()
+
+
 def test_folders_that_cannot_be(album, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     for arguments, words in (
         ((tmp_path / "empty", tmp_path / "large"), "no image in"),
         ((tmp_path / "missing", tmp_path / "large"), "no such file"),
         ((album, album / "a.png"), "is a file"),
-        ((album, tmp_path / "large", "--hdu", 1), "is for one FITS file"),
         ((album, tmp_path / "large", "--model", "bicubik"), "no upscaler called 'bicubik'"),
         ((album, tmp_path / "large", "--engine", "tpu"), "no engine called 'tpu'"),
     ):
