@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .transfer import PASSING, Unavailable, WrongFile, discard, transfer
+from .transfer import PASSING, Unavailable, WrongFile, discard, kept, transfer
 
 MAX_UNKNOWN = 64 << 20  # bytes accepted from a server when the caller could not say how many to expect
 
@@ -173,7 +173,7 @@ def fetch(
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             problem = _attempts(bring, part, lambda: fault(part, size, sha256, check), attempts, backoff)
             if problem is not None:
-                raise Unavailable(f"could not download {url} in {attempts} attempts ({problem}){_kept(part)}")
+                raise Unavailable(f"could not download {url} in {attempts} attempts ({problem}){kept(part)}")
             os.replace(part, dest)
             discard(part)
     except WrongFile as error:
@@ -181,7 +181,7 @@ def fetch(
     except OSError as error:
         if error.errno is None:  # a sentence already
             raise
-        raise OSError(f"cannot write {dest}: {error.strerror}{_kept(part)}") from None
+        raise OSError(f"cannot write {dest}: {error.strerror}{kept(part)}") from None
     return dest
 
 
@@ -207,13 +207,6 @@ def _attempts(
         if not resumed or attempt == attempts - 1:
             raise WrongFile(f"{problem}; it was discarded")
     return problem
-
-
-def _kept(part: Path) -> str:
-    with contextlib.suppress(OSError):
-        if kept := part.stat().st_size:
-            return f"; {kept} bytes are kept in {part}, run again to resume"
-    return ""
 
 
 def fault(

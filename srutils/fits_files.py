@@ -1,4 +1,4 @@
-"""FITS images: read one extension, and write it enlarged with the header made to fit."""
+"""FITS images: read one extension of a file, write one with its uncertainty."""
 
 from __future__ import annotations
 

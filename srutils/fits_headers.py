@@ -16,7 +16,7 @@ STALE = (
     *("IRAF-MIN", "IRAF-MAX", "CHECKSUM", "DATASUM", "NEXTEND", "NGOODPIX", "NPIX1", "NPIX2"),
     *("DATASEC", "TRIMSEC", "BIASSEC", "CCDSEC", "DETSEC", "AMPSEC"),
 )
-LEVELS = ("SATURATE", "SATLEVEL", "SKYLEVEL", "SKY", "MDRIZSKY")  # of the values: they shrink as these do
+LEVELS = ("SATURATE", "SATLEVEL", "SKYLEVEL")  # of the values: they shrink as these do
 # What becomes of numbers in a header: pixel p (the first centre is 1) becomes (p - 1/2) scale + 1/2. The last
 # pattern has the orders of a term of SIP's polynomials, which take pixels and give pixels.
 RULES = [
@@ -51,7 +51,7 @@ def readable(header, wanted: Callable = lambda card: True):
                 if not wanted(card):
                     continue
                 card.verify("silentfix")
-                good = _is_number(card.value) or not _depends_on_pixels(card)
+                good = is_number(card.value) or not _depends_on_pixels(card)
                 if STANDARD.match(card.image):
                     new.append(card, end=True)
             except (fits.VerifyError, Warning):
@@ -65,7 +65,8 @@ def _depends_on_pixels(card) -> bool:
     return any(pattern.fullmatch(card.keyword) for pattern, _ in RULES)
 
 
-def _is_number(value) -> bool:
+def is_number(value) -> bool:
+    """Whether a card's value is a finite number; True is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -137,7 +138,7 @@ def _complete(header) -> None:
 
 
 def _moment(key: str, midnight: float, header) -> float | tuple[float, str]:
-    """An MJD that astropy takes from a date; if that has no time of day: with TIME-OBS, or with a warning."""
+    """An MJD that astropy takes from a date; a time of day that is missing comes from TIME-OBS, if at all."""
     date = key.replace("MJD", "DATE")
     if date not in header or "T" in str(header[date]):
         return midnight

@@ -159,9 +159,13 @@ def _request(
     if patient:  # only once more: a machine without a network should hear of it soon
         time.sleep(1.0)
         return _request(opener, url, part, have, timeout, patient=False)
-    kept = part.stat().st_size if part.exists() else 0
-    resume = f"; {kept} bytes are kept in {part}, run again to resume" if kept else ""
-    raise Unavailable(f"cannot download {url}: {problem}{resume}")
+    raise Unavailable(f"cannot download {url}: {problem}{kept(part)}")
+
+
+def kept(part: Path) -> str:
+    """What to say of a part that is there, after the reason why it is not whole."""
+    size = part.stat().st_size if part.exists() else 0
+    return f"; {size} bytes are kept in {part}, run again to resume" if size else ""
 
 
 def _answer(response, url: str, part: Path, have: int) -> tuple[int, int | None]:

@@ -35,7 +35,7 @@ def upscale_picture(source: Path, target: Path, work: Work) -> Report:
     if levels:
         out, spread = work.levels(up, pixels, bits)
     else:
-        values, spread, _ = work.values(up, pixels)
+        values, spread = work.values(up, pixels)
         out = values if bits == 32 else from_float(values, bits)
     if alpha is not None:
         alpha, _ = Work().levels(Upscaler("bicubic", up.scale), alpha, bits)

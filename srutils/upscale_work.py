@@ -94,7 +94,8 @@ class Work:
         report.notes.append(text)
         self.pending.append(text)
 
-    def _tell_notes(self) -> None:
+    def tell_notes(self) -> None:
+        """Tell what has been noted, unless an earlier file had it too."""
         for text in self.pending:
             if self.tell is not None and text not in self.told:
                 self.tell(text)
@@ -139,7 +140,7 @@ class Work:
         """Fill `out` piece by piece; return the spread of the eight, or None."""
         from tqdm import tqdm
 
-        self._tell_notes()
+        self.tell_notes()
         spread = np.empty(out.shape, np.float32) if self.eight(up) else None
         count = 1 if up.name in DECONVOLVERS else math.prod(-(-n // self.tile) for n in image.shape[:2])
         pieces = up.pieces(image, self.tile, self.eight(up), to_float)
@@ -174,8 +175,6 @@ class Work:
         out : ndarray, float32
             After ``after(out, whole)``, which may change it; ``whole`` is the input without its holes.
         spread : ndarray or None
-        limits : (low, high)
-            What the network saw as 0 and 1.
 
         Raises
         ------
@@ -205,7 +204,7 @@ class Work:
             if spread is not None:
                 spread *= np.float32(unit)
                 spread[hole] = np.nan
-        return out, spread, (low, high)
+        return out, spread
 
     def range_for(self, up: Upscaler, values: np.ndarray, keep: bool = True) -> tuple[float, float]:
         """What the network is to see as 0 and 1; `values` are finite, and `keep` as for `value_range`."""

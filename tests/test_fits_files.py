@@ -12,12 +12,15 @@ from scipy.special import erf
 from tiny_models import nearest_model, random_model
 
 from srutils import cli
-from srutils.upscale_files import upscale_file, upscale_folder
+from srutils.upscale_files import enlarge_file, upscale_file, upscale_folder
 from srutils.upscale_work import Work
 
 PIXEL = 0.1 / 3600  # degrees
 TURN = np.deg2rad(33)
 LENS_MODELS = (
+    "superrescnn-deeplense-x2",
+    "srresnet-deeplense-x2",
+    "srgan-deeplense-x2",
     "superrescnn-telescope-x2",
     "srresnet-telescope-x2",
     "srgan-telescope-x2",
@@ -125,35 +128,36 @@ def test_ten_sources_stay_where_they_are_on_the_sky(tmp_path, kind, model, scale
 
 @pytest.mark.parametrize("model", LENS_MODELS)
 def test_networks_keep_light_and_with_the_ensemble_places(tmp_path, model):
-    """Without the ensemble, by up to 0.03 pixel; without `keep_light`, up to 2 % of the light."""
+    """README: 0.05 pixel, 0.01 with the ensemble. Without `keep_light` it would be up to 2 % of the light."""
     header = sky_header()
-    for peak, sky in ((1, 0), (5000, 100)):
-        field, places = ten_sources(2.5, sky, peak)
+    for fwhm, peak, sky in ((4.0, 1, 0), (2.0, 5000, 100)):
+        field, places = ten_sources(fwhm, sky, peak)
         made, new, report = enlarge(tmp_path, field, header, model)
         scale = made.shape[0] // field.shape[0]
         light = (field - sky).sum()
         assert (made - sky / scale**2).sum() == pytest.approx(light, rel=0.001)
         clean = made - sky / scale**2
-        assert greatest_shift(field - sky, clean, header, new, places, 2.5) < 0.04
+        assert greatest_shift(field - sky, clean, header, new, places, fwhm) < 0.05
         assert any("isolated source" in note for note in report.notes)
     made, new, report = enlarge(tmp_path, field, header, model, ensemble=True)
-    shift = greatest_shift(field - sky, made - sky / scale**2, header, new, places, 2.5)
+    shift = greatest_shift(field - sky, made - sky / scale**2, header, new, places, fwhm)
     assert shift < 0.01 and not any("isolated source" in note for note in report.notes)
     assert made.sum() == pytest.approx(field.sum(), rel=0.001)
 
 
-@pytest.mark.parametrize("model", LENS_MODELS)
+@pytest.mark.parametrize("model", [*LENS_MODELS, "bicubic"])
 @pytest.mark.parametrize("fwhm", [2.0, 4.0])
 def test_networks_leave_a_source_its_light(tmp_path, model, fwhm):
-    """README: within 12 input pixels around a source it changes by up to 1.4 %."""
+    """README: within 12 input pixels around a source it changes by up to 1.4 %, and by 0.1 % with bicubic."""
     rows, columns = np.mgrid[:80, :81]
     source = 1000 * np.exp(-4 * np.log(2) * ((columns - 40.3) ** 2 + (rows - 39.8) ** 2) / fwhm**2)
-    made, _, report = enlarge(tmp_path, source, sky_header(), model)
+    network = model != "bicubic"
+    made, _, report = enlarge(tmp_path, source, sky_header(), model, None if network else 2)
     scale = made.shape[0] // 80
     y, x = (np.mgrid[: made.shape[0], : made.shape[1]] + 0.5) / scale - 0.5
     near = np.hypot(x - 40.3, y - 39.8) < 12
-    assert made[near].sum() == pytest.approx(source.sum(), rel=0.014)
-    assert any("knows a simulated telescope" in note for note in report.notes)
+    assert made[near].sum() == pytest.approx(source.sum(), rel=0.014 if network else 0.001)
+    assert any("knows a simulated telescope" in note for note in report.notes) == network
 
 
 def peaks(image, times):
@@ -177,31 +181,35 @@ def test_noise_becomes_sources_and_the_command_says_so(tmp_path, model):
     assert not any("noise for sources" in note for note in report.notes)
 
 
-def test_what_a_network_does_to_faint_stars(tmp_path):
-    """README: at a signal-to-noise ratio of 20, up to 20 % and 0.12 pixel; within one FWHM, +5 %."""
+@pytest.mark.parametrize("model", ["bicubic", "srresnet-telescope-x2"])
+def test_what_becomes_of_faint_stars(tmp_path, model):
+    """README: a hundred stars at a signal-to-noise ratio of 20, and the same without noise."""
     rng, sigma, side = np.random.default_rng(1), 3 / np.sqrt(8 * np.log(2)), 320
     places = np.add(np.mgrid[16:side:32, 16:side:32].reshape(2, -1).T, rng.uniform(-0.5, 0.5, (100, 2)))
     rows, columns = np.mgrid[:side, :side]
 
-    def light(image, x, y, radius):
+    def light(image, radius):
         scale = len(image) // side
+        cells = image.reshape(10, 32 * scale, 10, 32 * scale).swapaxes(1, 2).reshape(100, -1)
         v, u = (np.mgrid[: len(image), : len(image)] + 0.5) / scale - 0.5
-        return image[np.hypot(u - x, v - y) < radius].sum()
+        v, u = (x.reshape(10, 32 * scale, 10, 32 * scale).swapaxes(1, 2).reshape(100, -1) for x in (v, u))
+        x, y = places[np.lexsort((places[:, 0] // 32, places[:, 1] // 32))].T[..., None]
+        return (cells * (np.hypot(u - x, v - y) < radius)).sum(1)
 
     stars = sum(np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2)) for x, y in places)
     one = stars.sum() / 100
+    changes = {}
     for ratio in (20, 1e6):
         field = 1000 * (stars + rng.normal(0, one / (ratio * np.sqrt(4 * np.pi) * sigma), stars.shape))
-        made, new, _ = enlarge(tmp_path, field, sky_header(), "srresnet-telescope-x2")
-        some = places[::5]
-        change = {
-            r: np.array([light(made, *p, r) - light(field, *p, r) for p in some]) / one / 1000
-            for r in (3, 12)
-        }
-        assert 0.04 < np.median(change[3]) < (0.09 if ratio == 20 else 0.06)
-        if ratio == 20:
-            assert 0.05 < np.abs(change[12]).max() < 0.2
-            assert 0.05 < greatest_shift(field, made, sky_header(), new, places, 3.0) < 0.12
+        made, new, _ = enlarge(tmp_path, field, sky_header(), model, 2)
+        shift = greatest_shift(field, made, sky_header(), new, places, 3.0)
+        gain = {radius: (light(made, radius) - light(field, radius)) / (1000 * one) for radius in (3, 12)}
+        changes[ratio] = np.median(gain[3]), np.abs(gain[12]).max(), shift
+    (aperture, _, _), (_, flux, shift) = changes[1e6], changes[20]
+    if model == "bicubic":
+        assert abs(aperture) < 0.01 and flux < 0.08 and shift < 0.005
+    else:
+        assert 0.045 < aperture < 0.055 and 0.15 < flux < 0.2 and 0.05 < shift < 0.1
 
 
 def test_the_unit_and_the_pedestal_change_nothing(tmp_path):
@@ -413,6 +421,11 @@ def test_flags_are_repeated_or_refused(tmp_path, name):
     made = fits.getdata(tmp_path / "b.fits")
     np.testing.assert_array_equal(made, flags.repeat(2, 0).repeat(2, 1))
     assert made.dtype.kind == "i" and report.notes == []
+    fits.append(tmp_path / "a.fits", flags, fits.Header({"EXTNAME": "WHT"}))
+    told = []
+    work = Work("nearest", 2, tell=told.append)
+    enlarge_file(tmp_path / "a.fits", tmp_path / "c.fits", work, name)
+    assert told == [f"only 1 {name} is enlarged; --hdu chooses among 2 WHT"]
 
 
 def test_errors_and_variances(tmp_path):
@@ -438,7 +451,9 @@ def test_levels_shrink_with_the_values_and_provenance_is_written(tmp_path):
     )
     _, new, _ = enlarge(tmp_path, np.full((4, 5), 3.0), header, "bicubic", 2)
     assert (new["SATURATE"], new["SKYLEVEL"], new["XPIXSZ"], new["LTM1_1"]) == (7500, 125, 4.5, 2)
-    assert new["FILENAME"] == "b.fits" and new["DATE"] > "2026" and not {"CCDSEC", "GOODMAX"} & set(new)
+    assert (
+        new["FILENAME"] == "b.fits" and new["DATE"] != "2019-03-01" and not {"CCDSEC", "GOODMAX"} & set(new)
+    )
     assert " of a.fits" in "".join(new["HISTORY"]) and "by srutils" in "".join(new["HISTORY"])
 
 

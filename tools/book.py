@@ -21,10 +21,6 @@ from tools.setup_cell import BLOCK
 OUT = ROOT / "docs" / "_build" / "html"
 LINK = re.compile(r"(\]\(|\{include\} )([^)\s#]+)")
 LISTED = re.compile(r"^( *)(\S+\*)\n", re.MULTILINE)
-REORDERED = {  # what the README says of its own order; the book's is another
-    "prints the tables below": "prints [the tables of scores](docs/scores.md)",
-    "from the table below": "from the table above",
-}
 BADGE = re.compile(r"\[!\[Open in (\w+)\]\([^)]*\)\]\(([^)]*)\)")
 
 
@@ -63,23 +59,8 @@ def plain_badges(text: str) -> str:
     return BLOCK.sub(lambda block: "Open in " + " · ".join(block[0].splitlines()[1:-1]), text)
 
 
-class Reworded(Exception):
-    """The README no longer says what the book is to put otherwise."""
-
-
-def reorder(text: str) -> str:
-    """Return the README's text with what it says of its own order put right for the book."""
-    for phrase, instead in REORDERED.items():
-        if text.count(phrase) != 1:
-            raise Reworded(f'README.md should say "{phrase}" once: see REORDERED in tools/book.py')
-        text = text.replace(phrase, instead)
-    return text
-
-
 def adapt_text(text: str, source: Path, pages: dict[Path, Path], root: Path = ROOT) -> str:
-    """Return Markdown for the book: links pointed, badges without pictures, the README's order the book's."""
-    if source == root / "README.md":
-        text = reorder(text)
+    """Return Markdown for the book: links pointed, badges without pictures."""
     return point_links(plain_badges(text), source, pages, root)
 
 
@@ -129,11 +110,7 @@ def build(out: Path, root: Path = ROOT) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".book-", dir=out.parent) as temporary:
         work = Path(temporary)
-        try:
-            lay_out(work / "source", root)
-        except Reworded as error:
-            print(error, file=sys.stderr)
-            return 1
+        lay_out(work / "source", root)
         options = ["-b", "html", "-q", "-W", "--keep-going", "-c", str(root / "docs")]
         status = sphinx([*options, "-d", str(work / "state"), str(work / "source"), str(work / "html")])
         if status == 0:

@@ -607,9 +607,10 @@ print(f"ESPCN {espcn_db:.2f} dB after {espcn_steps} steps in {espcn_seconds:.0f}
 #
 # ### What is on the disk
 #
-# The next cell checks these claims and then calls `train` again for the same run. The finished run is found,
-# no step is left, and the weights are the same to the last bit. The checkpoint is a `.keras` file:
-# architecture, weights, the optimiser's moments and its step counter in one archive.
+# The next cell checks these claims, except for the time that training took, which depends on what else the
+# machine has to do, and then calls `train` again for the same run. The finished run is found, no step is left,
+# and the weights are the same to the last bit. The checkpoint is a `.keras` file: architecture, weights, the
+# optimiser's moments and its step counter in one archive.
 
 # %%
 assert time_espcn < time_srcnn / 3, "the work on LR must be several times faster"
