@@ -1,3 +1,3 @@
-from .cli import main
+from srutils.cli import main
 
 main()

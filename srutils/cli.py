@@ -59,7 +59,7 @@ def upscale(
     Without --model, a photograph gets the network with the best score at --scale (4). FITS and one-channel
     arrays of floats get bicubic x2, since the networks for lenses know two simulated telescopes only.
     """
-    from .upscale_files import Work, enlarge_file, upscale_folder
+    from srutils.upscale.files import Work, enlarge_file, upscale_folder
 
     work = Work(model, scale, tile, engine, ensemble, _two_numbers(limits), sys.stderr.isatty(), _tell)
     if not source.is_dir():
@@ -120,8 +120,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score an upscaler on test images, beside bicubic on the same images; or a classifier of lenses."""
-    from .model_file import is_classifier
-    from .scoreboard import evaluate as run
+    from srutils.model_files.cards import is_classifier
+    from srutils.scoring.upscalers import evaluate as run
 
     if is_classifier(model):
         if (scale, protocol) != (None, None):
@@ -144,7 +144,7 @@ def evaluate(
 
 
 def _evaluate_classifier(model: str, data: str, n: int | None, seed: int, as_json: bool) -> None:
-    from .class_scores import evaluate as run
+    from srutils.scoring.classifiers import evaluate as run
 
     result = run(model, data, n, seed)
     if as_json:
@@ -173,11 +173,12 @@ def scoreboard(
     as_json: Json = False,
 ) -> None:
     """Score every upscaler on every test set that it fits: one Markdown table for each."""
-    from .score_table import markdown, table
+    from srutils.scoring.table import markdown
+    from srutils.scoring.table import scoreboard as build
 
     if out is not None and (out.exists() or not out.parent.is_dir()):  # said before the work, not after it
         raise FileExistsError(f"{out} exists already, or its folder does not; expected a new file")
-    rows = table(data, model, scale=scale, n=n, seed=seed, costs=cost, progress=True)
+    rows = build(data, model, scale=scale, n=n, seed=seed, costs=cost, progress=True)
     text = json.dumps([_strict(row) for row in rows]) + "\n" if as_json else markdown(rows)
     if out is None:
         print(text, end="")
@@ -198,12 +199,12 @@ def _strict(value):
 @app.command()
 def models(as_json: Json = False) -> None:
     """List what can enlarge an image or classify one, what each is for, and how well it does."""
-    from . import model_list
+    from srutils.scoring import models
 
     if as_json:
-        print(json.dumps(model_list.entries()))
+        print(json.dumps(models.entries()))
         return
-    print(model_list.table(), end="")
+    print(models.table(), end="")
 
 
 @app.command()
@@ -218,8 +219,8 @@ def simulate(
     seed: Seed = 0,
 ) -> None:
     """Simulate strong lenses, laid out as the DeepLense files: HR/, LR/ and truth/, each sampleN.npy."""
-    from .tracks import save_pairs
-    from .tracks import simulate as run
+    from srutils.lensing.folders import save_pairs
+    from srutils.lensing.simulator import simulate as run
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):  # said before the work, not after it
         raise FileExistsError(f"{out} exists already; expected a new or an empty folder")
@@ -242,7 +243,7 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a public data set: resumed where it broke off, verified before it is used."""
-    from .fetching import fetch_dataset, overview
+    from srutils.fetch.dataset import fetch_dataset, overview
 
     if dataset is None:
         if source is not None:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from .image_files import SUFFIXES, image_files, read_image
-from .pairs import as_images, crop_to_multiple, resize
+from srutils.files.images import SUFFIXES, image_files, read_image
+from srutils.pairs import as_images, crop_to_multiple, resize
 
 # Photographs inside the scikit-image wheel, and their credit as scikit-image states it. Left out: drawings,
 # text, holograms and microscopy; the right eye of the motorcycle pair (the same scene as the left); and moon,
@@ -106,9 +106,9 @@ def set5() -> list[tuple[str, np.ndarray]]:
     ValueError
         A picture is not the published one: its scores could not be compared. `folder` reads other versions.
     """
-    from .course import find_data
-    from .datasets import DATASETS
-    from .fetching import picture_files, strange_picture
+    from srutils.course import find_data
+    from srutils.fetch.dataset import picture_files, strange_picture
+    from srutils.fetch.register import DATASETS
 
     where = find_data("Set5")
     if where is None:
@@ -142,7 +142,7 @@ def training_source() -> str:
     FileNotFoundError
         None of them; the sentence says how to get DIV2K.
     """
-    from .course import find_data
+    from srutils.course import find_data
 
     for source, folders in LONG_RUNS.items():
         if all(find_data(name) for name in folders):
@@ -163,7 +163,7 @@ def training_photographs() -> tuple[list[np.ndarray], list[tuple[str, np.ndarray
     FileNotFoundError
         As `training_source`.
     """
-    from .course import find_data
+    from srutils.course import find_data
 
     paths = [find_data(name) for name in LONG_RUNS[training_source()]]
     if len(paths) == 2:

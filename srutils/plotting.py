@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from .pairs import as_images, resize
+from srutils.pairs import as_images, resize
 
 # Okabe & Ito's eight colours (2008), told apart with any common kind of colour vision; black first, for the
 # truth.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .pairs import dihedral
+from srutils.pairs import dihedral
 
 
 class PatchFeed:

@@ -96,7 +96,7 @@ def shop(site, tmp_path, monkeypatch):
     """A `shop.Shop`, with empty SR_DATA and SR_CACHE below a working folder of its own."""
     from shop import Shop
 
-    from srutils import download
+    from srutils.fetch import download
 
     monkeypatch.chdir(tmp_path)
     for name in ("data", "cache"):

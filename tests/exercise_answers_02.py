@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from srutils.classical import transfer
-from srutils.tracks import PEAK, SKY
+from srutils.lensing.baselines import transfer
+from srutils.lensing.instruments import PEAK, SKY
 
 # ---------------------------------------------------------------- 1
 BT601 = np.array([65.481, 128.553, 24.966]) / 255

@@ -12,7 +12,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from srutils.datasets import DATASETS, Remote
+from srutils.fetch.register import DATASETS, Remote
 
 DRIVE_PAGE = """<html><head><title>Google Drive - Virus scan warning</title></head><body>
 <form id="download-form" action="{address}" method="get">

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srutils import archives
-from srutils.archives import unpack
+from srutils.fetch import archives
+from srutils.fetch.archives import unpack
 
 NOISE = np.random.default_rng(0).bytes(300_000)
 

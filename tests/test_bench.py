@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from srutils import course
-from srutils.lesson_code import load
 from tools import bench, bench_engines, bench_feed, bench_metrics, bench_models, bench_simulator, race
+from tools.lesson_code import load
 from tools.project import ROOT, SCRIPTS
 
 SIZE = (40, 56)

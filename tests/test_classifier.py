@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
-from srutils import class_scores, classifier, cli, course, lens_priors, tracks, triplets, upscale
-from srutils.classifier import Classifier, prepare, read_folders, save_classifier
-from srutils.image_files import write_image
+from srutils import cli, course
+from srutils.files.images import write_image
+from srutils.lensing import classifier, priors, simulator, triplets
+from srutils.lensing.classifier import Classifier, prepare, read_folders, save_classifier
+from srutils.scoring import classifiers
+from srutils.upscale import upscaler
 
 RNG = np.random.default_rng(0)
 
@@ -21,9 +24,9 @@ def test_auc_is_the_share_of_pairs_in_order(levels):
     truth, score = RNG.random(80) < 0.3, RNG.integers(levels, size=80)
     cases, others = score[truth][:, None], score[~truth]
     pairs = (cases > others).mean() + (cases == others).mean() / 2
-    assert class_scores.auc(truth, score) == pytest.approx(pairs, abs=1e-12)
-    assert class_scores.auc(truth, -score) == pytest.approx(1 - pairs, abs=1e-12)
-    false, true = class_scores.roc_curve(truth, score)
+    assert classifiers.auc(truth, score) == pytest.approx(pairs, abs=1e-12)
+    assert classifiers.auc(truth, -score) == pytest.approx(1 - pairs, abs=1e-12)
+    false, true = classifiers.roc_curve(truth, score)
     assert np.trapezoid(true, false) == pytest.approx(pairs, abs=1e-12)
     assert false[0] == true[0] == 0 and false[-1] == true[-1] == 1
 
@@ -32,29 +35,29 @@ def test_macro_and_micro_auc_and_confusion_of_a_hand_made_case():
     labels = [0, 1, 2, 2]
     probability = np.array([[0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.1, 0.2, 0.7], [0.5, 0.1, 0.4]])
     # one against the rest: class 0 has 3 of 3 pairs in order, class 1 has 3 of 3, class 2 has 4 of 4
-    assert class_scores.macro_auc(labels, probability) == 1
+    assert classifiers.macro_auc(labels, probability) == 1
     # all twelve together: of 4 x 8 pairs, .4 against .5 twice and .4 against .5 twice are out of order
-    assert class_scores.micro_auc(labels, probability) == pytest.approx(28 / 32, abs=1e-12)
-    assert class_scores.confusion(labels, probability).tolist() == [[1, 0, 0], [1, 0, 0], [1, 0, 1]]
+    assert classifiers.micro_auc(labels, probability) == pytest.approx(28 / 32, abs=1e-12)
+    assert classifiers.confusion(labels, probability).tolist() == [[1, 0, 0], [1, 0, 0], [1, 0, 1]]
 
 
 def test_bootstrap_covers_the_truth_and_shrinks_with_more_images():
     def interval(n, seed=0):
         rng, labels = np.random.default_rng(1), np.arange(n) % 3
         probability = rng.random((n, 3)) + 0.5 * np.eye(3)[labels]
-        return class_scores.bootstrap(class_scores.macro_auc, labels, probability, n=200, seed=seed)
+        return classifiers.bootstrap(classifiers.macro_auc, labels, probability, n=200, seed=seed)
 
     few, many = interval(60), interval(960)
     assert few == interval(60) != interval(60, seed=1)
     assert 2.5 < (few[1] - few[0]) / (many[1] - many[0]) < 6.5  # sqrt(16) = 4
     labels, useless = np.arange(600) % 3, np.random.default_rng(2).random((600, 3))
-    low, high = class_scores.bootstrap(class_scores.macro_auc, labels, useless, n=200)
+    low, high = classifiers.bootstrap(classifiers.macro_auc, labels, useless, n=200)
     assert low < 0.5 < high and high - low < 0.1
 
 
 def test_calibration_of_a_hand_made_case():
     probability = np.array([[0.95, 0.05, 0], [0.95, 0.05, 0], [0.45, 0.5, 0.05], [0.05, 0.4, 0.55]])
-    confidence, accuracy, count, error = class_scores.calibration([0, 1, 1, 2], probability, bins=10)
+    confidence, accuracy, count, error = classifiers.calibration([0, 1, 1, 2], probability, bins=10)
     assert (
         np.allclose(confidence, [0.525, 0.95]) and accuracy.tolist() == [1, 0.5] and count.tolist() == [2, 2]
     )
@@ -71,7 +74,7 @@ def test_calibration_of_a_hand_made_case():
 )
 def test_scores_refuse_what_they_cannot_mean(labels, probability, said):
     with pytest.raises(ValueError) as error:
-        class_scores.macro_auc(labels, probability)
+        classifiers.macro_auc(labels, probability)
     assert said in str(error.value)
 
 
@@ -201,7 +204,7 @@ def halves(tmp_path, monkeypatch):
 
 def test_a_saved_classifier_is_the_original(halves):
     card = json.loads((halves / "halves.json").read_text())
-    assert card["task"] == "classify" and card["classes"] == list(tracks.CLASSES)
+    assert card["task"] == "classify" and card["classes"] == list(simulator.CLASSES)
     assert (
         card["parameters"] == 3 * 128**2 and card["onnx_max_difference"] < 1e-5 and len(card["sha256"]) == 64
     )
@@ -227,9 +230,9 @@ def test_a_wrong_export_is_refused(tmp_path):
 
 
 def test_upscalers_and_classifiers_are_not_mixed_up(halves):
-    assert upscale.model_cards() == [] and len(classifier.classifier_cards()) == 1
+    assert upscaler.model_cards() == [] and len(classifier.classifier_cards()) == 1
     with pytest.raises(ValueError, match="does not enlarge"):
-        upscale.Upscaler.load("halves")
+        upscaler.Upscaler.load("halves")
     with pytest.raises(ValueError, match="no classifier called"):
         Classifier.load("bicubic")
     (halves / "halves.json").write_text("{}")
@@ -273,7 +276,7 @@ def test_evaluate_draws_lenses_from_the_seed(capsys, halves):
     assert (
         first == again != other and json.loads(first)["n"] == 6 and json.loads(first)["data"] == "deeplense"
     )
-    lenses = tracks.simulate("deeplense", 6, classes=tracks.CLASSES, seed=3)
+    lenses = simulator.simulate("deeplense", 6, classes=simulator.CLASSES, seed=3)
     right = Classifier.load("halves")(lenses.hr).argmax(1) == lenses.labels
     assert json.loads(first)["accuracy"] == pytest.approx(right.mean())
 
@@ -301,7 +304,9 @@ def test_models_lists_classifiers(capsys, halves):
 # ---------------------------------------------------------------- triplets
 def test_triplets_are_the_lenses_of_the_track():
     counts, params = triplets.noise_free(2, seed=5, start=1)
-    lenses = tracks.simulate("deeplense", 9, classes=tracks.CLASSES, triplets=True, seed=5, split="train")
+    lenses = simulator.simulate(
+        "deeplense", 9, classes=simulator.CLASSES, triplets=True, seed=5, split="train"
+    )
     low, span = (lenses.params[k][:, None, None] for k in ("counts_min", "counts_range"))
     expected = (lenses.truth[..., 0] * span + low)[3:, 11:139, 11:139].reshape(counts.shape)
     inner = (..., slice(12, -12), slice(12, -12))  # a blur with periodic edges differs at the field's edge
@@ -346,7 +351,7 @@ def _tail(params):
 
 def test_subhalos_of_the_replica_can_be_seen():
     """A lower end of 1e-5 once made seven of ten subhalo images the same as none, whatever the noise."""
-    assert lens_priors.DEEPLENSE_SUBHALOS == (7e-4, 1e-2)
+    assert priors.DEEPLENSE_SUBHALOS == (7e-4, 1e-2)
     counts, params = triplets.noise_free(30, seed=1, split="test")
     share = (params["subhalo_theta_E"][1::3] / params["theta_E"][1::3, None]) ** 2
     present = share[share > 0]
@@ -359,20 +364,20 @@ def test_subhalos_of_the_replica_can_be_seen():
 # ---------------------------------------------------------------- what ships
 def test_the_shipped_classifier_is_what_its_card_says():
     path = course.models_dir() / "lens-classifier.onnx"
-    card = classifier.read_card(path.with_suffix(".json"))
+    card = classifier.classifier_card(path.with_suffix(".json"))
     row = card["metrics"]["deeplense test"]
     assert card["preset"] == "full" and card["parameters"] < 1_000_000
     assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
     assert row["n"] == 1500 and row["auc_macro"] >= 0.97
     assert row["auc_macro_interval"][0] < row["auc_macro"] < row["auc_macro_interval"][1]
-    result = class_scores.evaluate(
+    result = classifiers.evaluate(
         "lens-classifier", "deeplense", 150, seed=17
     )  # lenses the card has not seen
     assert result["auc_macro"] > 0.97 and result["accuracy"] > 0.85
 
 
 def test_the_shipped_classifier_tells_twins_apart_wherever_they_are_turned():
-    lenses = tracks.simulate("deeplense", 45, classes=tracks.CLASSES, triplets=True, seed=18)
+    lenses = simulator.simulate("deeplense", 45, classes=simulator.CLASSES, triplets=True, seed=18)
     shipped = Classifier.load()
     for images in (lenses.hr, lenses.hr[:, ::-1], np.rot90(lenses.hr, 1, (1, 2))):
         best = shipped(images).reshape(15, 3, 3).argmax(1)

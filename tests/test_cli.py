@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from srutils import cli, course, tracks
-from srutils.image_files import write_image
-from srutils.lens_files import load_deeplense
+from srutils import cli, course
+from srutils.files.images import write_image
+from srutils.lensing import simulator
+from srutils.lensing.folders import load_deeplense
 
 FIGURES = {
     "psnr": float,
@@ -240,7 +241,7 @@ def test_a_bug_is_not_dressed_up_as_a_mistake(monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("srutils.scoreboard.evaluate", broken)
+    monkeypatch.setattr("srutils.scoring.upscalers.evaluate", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["evaluate", "bicubic", "--data", "telescope", "--scale", "2"])
 
@@ -249,7 +250,7 @@ def test_ctrl_c_ends_quietly(capsys, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("srutils.scoreboard.evaluate", interrupted)
+    monkeypatch.setattr("srutils.scoring.upscalers.evaluate", interrupted)
     status, out, err = run(capsys, "evaluate", "bicubic", "--data", "telescope", "--scale", "2")
     assert status == 130 and out == "" and "Traceback" not in err
 
@@ -266,7 +267,7 @@ def test_simulate_writes_the_deeplense_layout(capsys, tmp_path):
     status, out, err = run(capsys, *ask, tmp_path / "lenses")
     assert status == 0 and str(tmp_path / "lenses") in out and "Traceback" not in err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lenses"]  # nothing is left aside
-    expected = tracks.simulate("telescope", 3, scale=2, classes=["subhalo", "vortex"], seed=4)
+    expected = simulator.simulate("telescope", 3, scale=2, classes=["subhalo", "vortex"], seed=4)
     for kind, images in (("HR", expected.hr), ("LR", expected.lr), ("truth", expected.truth)):
         files = sorted((tmp_path / "lenses" / kind).iterdir())
         assert [f.suffix for f in files] == [".npy"] * 3
@@ -284,7 +285,7 @@ def test_simulate_writes_the_deeplense_layout(capsys, tmp_path):
 
 
 def test_simulate_leaves_a_folder_with_something_in_it_alone(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(tracks, "simulate", lambda *a, **k: pytest.fail("the work should not begin"))
+    monkeypatch.setattr(simulator, "simulate", lambda *a, **k: pytest.fail("the work should not begin"))
     (tmp_path / "mine.txt").write_text("precious")
     assert str(tmp_path) in complaint(capsys, "simulate", "--n", 2, "--out", tmp_path)
     assert "mine.txt" in complaint(capsys, "simulate", "--n", 2, "--out", tmp_path / "mine.txt")

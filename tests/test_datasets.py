@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srutils import course, photos, scoreboard, tracks
-from srutils.datasets import DATASETS, GROUPS, Dataset, Remote
-from srutils.download import pixels_sha256
-from srutils.fetching import fetch_dataset
-from srutils.upscale import Upscaler
+from srutils import course, photos
+from srutils.fetch.dataset import fetch_dataset
+from srutils.fetch.register import DATASETS, GROUPS, Dataset, Remote
+from srutils.files.images import pixels_sha256
+from srutils.lensing import folders
+from srutils.scoring import upscalers
+from srutils.upscale.upscaler import Upscaler
 
 
 def names(folder):
@@ -164,7 +166,7 @@ def test_the_numbers_of_deeplense():
     not (Path(os.environ.get("SR_DATA") or os.devnull) / "Set5").is_dir(), reason="SR_DATA holds no Set5"
 )
 def test_the_pixel_hashes_of_set5_are_those_of_the_benchmark(tmp_path):
-    from srutils.image_files import read_image, write_image
+    from srutils.files.images import read_image, write_image
     from srutils.photos import set5
 
     recorded = {Path(r.name).stem: r for r in DATASETS["set5"].files}
@@ -205,30 +207,30 @@ def test_deeplense_sr(places):
     for i in (1, 2, 10):
         save(places / "data/deeplense/HR", f"sample{i}.npy", rng.random((1, 150, 150)) + i)
         save(places / "data/deeplense/LR", f"sample{i}.npy", rng.random((1, 75, 75)) + i)
-    pairs = tracks.load_deeplense(tracks.find_deeplense())
+    pairs = folders.load_deeplense(folders.find_deeplense())
     assert pairs.hr.shape == (3, 150, 150, 1) and pairs.lr.shape == (3, 75, 75, 1) and pairs.scale == 2
     assert [int(x.min()) for x in pairs.hr] == [int(x.min()) for x in pairs.lr] == [1, 2, 10]
     assert pairs.truth is None and pairs.name.startswith("deeplense")
-    scores = scoreboard.evaluate_lenses(Upscaler.load("lanczos", 2), pairs)  # as the lessons score it
+    scores = upscalers.evaluate_lenses(Upscaler.load("lanczos", 2), pairs)  # as the lessons score it
     assert scores["n"] == 3 and scores["bicubic"]["method"] == "bicubic-torch" and scores["psnr"] < 30
 
 
 def test_deeplense_classes_in_lesson_06(places):
     """`tracks.find_classes`, then `classifier.read_folders`, which reads the part for validation."""
-    from srutils import classifier
+    from srutils.lensing import classifier
 
     rng = np.random.default_rng(0)
     for part, n in (("train", 3), ("val", 2)):
         for name in ("no", "sphere", "vort"):
             for i in range(1, n + 1):
                 save(places / "data/deeplense_cls" / part / name, f"{i}.npy", rng.random((1, 150, 150)))
-    images, labels = classifier.read_folders(tracks.find_classes())
+    images, labels = classifier.read_folders(folders.find_classes())
     assert len(images) == 6 and sorted(labels) == [0, 0, 1, 1, 2, 2]
     assert images.min() == 0 and images.max() == 1
-    images, labels = tracks.load_classes(tracks.find_classes(), "train")
+    images, labels = folders.load_classes(folders.find_classes(), "train")
     assert images.shape == (9, 150, 150, 1) and labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     (places / "data/deeplense_cls/train").rename(places / "elsewhere")  # the part for validation is enough
-    assert len(classifier.read_folders(tracks.find_classes())[1]) == 6
+    assert len(classifier.read_folders(folders.find_classes())[1]) == 6
 
 
 def test_linnaeus5_in_lesson_04(places):

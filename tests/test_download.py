@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srutils import download, transfer
-from srutils.download import fetch
+from srutils.fetch import download, transfer
+from srutils.fetch.download import fetch
 
 BODY = np.random.default_rng(0).bytes(300_000)
 SHA = hashlib.sha256(BODY).hexdigest()

@@ -7,9 +7,9 @@ import pytest
 from onnx import TensorProto, helper, save
 from tiny_models import nearest_model, random_model, strided_model
 
-from srutils import engine
-from srutils.engine import open_model
-from srutils.upscale import Upscaler, model_cards
+from srutils.model_files import engine
+from srutils.model_files.engine import open_model
+from srutils.upscale.upscaler import Upscaler, model_cards
 
 RNG = np.random.default_rng(0)
 OPENVINO = importlib.util.find_spec("openvino") is not None

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from shop import ALL, DRIVE_PAGE, content, npy, stored, write, zipped
 
-from srutils import transfer
-from srutils.datasets import DATASETS
+from srutils.fetch import transfer
+from srutils.fetch.register import DATASETS
 
 QUOTA_PAGE = """<html><head><title>Google Drive - Quota exceeded</title></head><body>
 <p class="uc-error-caption">Sorry, you can't view or download this file at this time.</p>
@@ -39,12 +39,12 @@ def test_the_command_shows_the_licence_and_a_bar_and_leaves_a_whole_folder(shop,
 
 
 def test_out_makes_a_folder_that_sr_data_finds(shop, fetch, monkeypatch):
-    from srutils import tracks
+    from srutils.lensing import folders
 
     shop.offer("deeplense-sr")
     assert fetch("deeplense-sr", "--out", shop.root / "mine")[0] == 0
     monkeypatch.setenv("SR_DATA", str(shop.root / "mine"))
-    assert tracks.find_deeplense() == shop.root / "mine/deeplense"
+    assert folders.find_deeplense() == shop.root / "mine/deeplense"
 
 
 def test_without_a_name_it_lists_name_size_licence_and_place(fetch, shop):
@@ -223,7 +223,7 @@ def test_without_a_network_the_sentence_names_the_way_out(shop, refused, monkeyp
 CHILD = """
 import dataclasses, sys
 from srutils import cli
-from srutils.datasets import DATASETS, Remote
+from srutils.fetch.register import DATASETS, Remote
 url, size, sha256 = sys.argv[1:]
 remote = Remote(url, "archive.zip", int(size), sha256)
 DATASETS["div2k-valid"] = dataclasses.replace(DATASETS["div2k-valid"], parts={"": (2, None)}, files=(remote,))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from shop import ALL, FOLDER, content, npy, stored, tarred, write, zipped
 
-from srutils import transfer
-from srutils.datasets import DATASETS
+from srutils.fetch import transfer
+from srutils.fetch.register import DATASETS
 
 
 # ---------------------------------------------------------------- what is in the archive

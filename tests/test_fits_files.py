@@ -12,8 +12,8 @@ from scipy.special import erf
 from tiny_models import nearest_model, random_model
 
 from srutils import cli
-from srutils.upscale_files import enlarge_file, upscale_file, upscale_folder
-from srutils.upscale_work import Work
+from srutils.upscale.files import enlarge_file, upscale_file, upscale_folder
+from srutils.upscale.options import Work
 
 PIXEL = 0.1 / 3600  # degrees
 TURN = np.deg2rad(33)

@@ -7,7 +7,7 @@ import warnings
 import pytest
 from astropy import units as u
 
-from srutils.fits_units import shared
+from srutils.upscale.fits_units import shared
 
 AMOUNTS = """ELECTRONS/S|ELECTRONS|electron|electron/s|COUNTS|counts|counts/s|Counts/S|CTS|cts|ct|cps
 cnts/s|kcounts|ADU|ADUs|adu|DN|DN/s|adu/s|e-|e-/s|e/s|(electron)/s|Photoelectrons|photons|photon s-1

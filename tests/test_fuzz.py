@@ -18,9 +18,9 @@ from PIL import Image, ImageCms
 from tiny_models import random_model
 
 from srutils import cli
-from srutils.decode import Picture, read_picture
-from srutils.encode import write_picture
-from srutils.fits_files import is_fits, read_fits
+from srutils.files.decode import Picture, read_picture
+from srutils.files.encode import write_picture
+from srutils.upscale.fits_image import is_fits, read_fits
 
 N = 1000
 SUFFIXES = (".png", ".jpg", ".webp", ".tif", ".bmp", ".npy", ".fits", ".fits.gz", ".fits.fz")

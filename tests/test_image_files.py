@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms, ImageFile
 
-from srutils import encode
-from srutils.image_files import read_image, write_image
+from srutils.files import encode
+from srutils.files.images import read_image, write_image
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]))
 PLAIN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -397,7 +397,7 @@ def test_damaged_files_print_nothing(tmp_path):
     for tag in range(struct.unpack_from("<H", data, first)[0]):
         struct.pack_into("<H", data, first + 2 + 12 * tag + 2, 0x7F03)  # a field type that does not exist
     (tmp_path / "a.tif").write_bytes(data)
-    code = "import sys; from srutils.image_files import read_image\n"
+    code = "import sys; from srutils.files.images import read_image\n"
     code += "try: read_image(sys.argv[1])\nexcept ValueError: sys.exit(7)"
     command = [sys.executable, "-c", code, str(tmp_path / "a.tif")]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srutils import rar
-from srutils.archives import unpack
-from srutils.datasets import DATASETS, GROUPS, Dataset, Remote
-from srutils.fetching import fetch_dataset
+from srutils.fetch import rar
+from srutils.fetch.archives import unpack
+from srutils.fetch.dataset import fetch_dataset
+from srutils.fetch.register import DATASETS, GROUPS, Dataset, Remote
 
 posix = pytest.mark.skipif(os.name == "nt", reason="the stand-in programs are scripts that a shell starts")
 CLASSES = ("berry", "bird", "dog", "flower", "other")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from srutils.perception import gradient_error, spectrum_error
+from srutils.metrics import gradient_error, spectrum_error
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from srutils import photos
-from srutils.datasets import DATASETS
-from srutils.download import pixels_sha256
+from srutils.fetch.register import DATASETS
+from srutils.files.images import pixels_sha256
 
 
 @pytest.fixture

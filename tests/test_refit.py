@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from srutils import refit, tracks
+from srutils.lensing import refit, simulator
 
 
 @pytest.fixture(scope="module")
 def lenses():
-    return tracks.simulate("telescope", 6, scale=4, classes="no_substructure", seed=7)
+    return simulator.simulate("telescope", 6, scale=4, classes="no_substructure", seed=7)
 
 
 def first(pairs, n):
@@ -47,7 +47,7 @@ def test_the_start_is_off_and_depends_on_seed_and_lens_alone(lenses):
 
 
 def test_substructure_is_left_in_the_residual():
-    triplet = tracks.simulate("telescope", 6, scale=4, seed=5, triplets=True)
+    triplet = simulator.simulate("telescope", 6, scale=4, seed=5, triplets=True)
     smooth, vortex = (triplet.lr[[i]] for i in (3, 5))  # the same lens, source and noise
     start = {k: v[[3]] for k, v in refit.truth(triplet.params).items()}
     found = [refit.refit(images, start, scale=4)["chi2"][0] for images in (smooth, vortex)]

@@ -7,9 +7,10 @@ import types
 import numpy as np
 import pytest
 
-from srutils import cli, score_table, scoreboard
-from srutils.image_files import write_image
-from srutils.upscale import CLASSICAL, DECONVOLVERS, model_cards
+from srutils import cli
+from srutils.files.images import write_image
+from srutils.scoring import table, upscalers
+from srutils.upscale.upscaler import CLASSICAL, DECONVOLVERS, model_cards
 
 
 @pytest.fixture
@@ -31,14 +32,14 @@ def run(capsys, *arguments):
 
 
 def test_every_shipped_model_has_its_rows():
-    todo = score_table.tasks()
+    todo = table.tasks()
     assert len(todo) == len(set(todo))
     for card in model_cards():
         places = [(data, scale) for data, scale, model in todo if model == card["name"]]
         assert len(places) == 1 and places[0][1] == card["scale"], card["name"]
-        expected = next((t for t in scoreboard.LENS_TRACKS if t in card["name"]), "photos")
+        expected = next((t for t in upscalers.LENS_TRACKS if t in card["name"]), "photos")
         assert places[0][0] == expected
-    for data, scales in score_table.SETS.items():
+    for data, scales in table.SETS.items():
         for scale in scales:
             methods = {model for d, s, model in todo if (d, s) == (data, scale) and model in CLASSICAL}
             assert {"nearest", "bilinear", "bicubic", "lanczos"} <= methods
@@ -52,7 +53,7 @@ def test_lenses_score_as_in_evaluate(capsys):
     rows = json.loads(out)
     assert status == 0 and [row["model"] for row in rows] == ["bicubic", "wiener"]
     for row in rows:
-        one = scoreboard.evaluate(row["model"], "telescope", 4, n=2, seed=3)
+        one = upscalers.evaluate(row["model"], "telescope", 4, n=2, seed=3)
         for key in ("psnr", "ssim", "mse", "psnr_std", "ssim_std"):
             assert row[key] == pytest.approx(one[key], rel=1e-6)
         assert row["n"] == 2 and row["mse_std"] > 0 and row["spectrum_error"] > 0 < row["gradient_error"]
@@ -63,7 +64,7 @@ def test_photographs_score_as_in_evaluate_and_share_one_protocol(photographs, ca
     options = ("--data", photographs, "--scale", 2, "--no-cost", "--json")
     status, out, _ = run(capsys, *options, "--model", "lanczos")
     (row,) = json.loads(out)
-    one = scoreboard.evaluate("lanczos", str(photographs), 2, protocol="rgb8")
+    one = upscalers.evaluate("lanczos", str(photographs), 2, protocol="rgb8")
     assert (
         status == 0
         and row["psnr"] == pytest.approx(one["psnr"])
@@ -95,15 +96,15 @@ def test_lpips_stands_there_if_the_package_does(monkeypatch, request):
             return (a - b).abs().mean()[None, None, None, None]
 
     row = {"data": "telescope", "scale": 2, "n": 1, "model": "nearest"}
-    assert "LPIPS" not in score_table.markdown([row | {"lpips": None}])
-    assert "| 0.2500 |" in score_table.markdown([row | {"lpips": 0.25}])
+    assert "LPIPS" not in table.markdown([row | {"lpips": None}])
+    assert "| 0.2500 |" in table.markdown([row | {"lpips": 0.25}])
     fake = types.ModuleType("lpips")
     fake.LPIPS, fake.__spec__ = Network, types.SimpleNamespace()
     monkeypatch.setitem(sys.modules, "lpips", fake)
-    score_table._lpips_network.cache_clear()
-    request.addfinalizer(score_table._lpips_network.cache_clear)
+    table._lpips_network.cache_clear()
+    request.addfinalizer(table._lpips_network.cache_clear)
     sr, hr = np.full((2, 16, 16, 1), 0.25, np.float32), np.full((2, 16, 16, 1), 0.5, np.float32)
-    assert score_table.lpips([(sr, hr)]) == pytest.approx(0.5)
+    assert table.lpips([(sr, hr)]) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

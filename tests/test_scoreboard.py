@@ -6,10 +6,12 @@ from PIL import Image
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srutils import course, metrics, scoreboard, tracks
-from srutils.image_files import write_image
+from srutils import course, metrics
+from srutils.files.images import write_image
+from srutils.lensing import baselines, folders, simulator
 from srutils.pairs import resize
-from srutils.upscale import Upscaler
+from srutils.scoring import upscalers
+from srutils.upscale.upscaler import Upscaler
 
 PUBLISHED = {2: (33.66, 0.9299), 3: (30.39, 0.8682), 4: (28.42, 0.8104)}  # bicubic on Set5, MATLAB, luma
 FIGURES = {"psnr", "ssim", "mse", "lpips", "psnr_std", "ssim_std"}
@@ -32,7 +34,7 @@ def test_bicubic_on_set5_scores_what_was_published(scale):
     folder = course.find_data("Set5")
     if folder is None:
         pytest.skip("Set5 is not here: set SR_DATA to a folder that holds it, or run `srutils fetch set5`")
-    result = scoreboard.evaluate("bicubic", str(folder), scale)
+    result = upscalers.evaluate("bicubic", str(folder), scale)
     psnr, ssim = PUBLISHED[scale]
     assert result["n"] == 5 and result["protocol"] == "luma"
     assert result["psnr"] == pytest.approx(psnr, abs=0.005)
@@ -70,7 +72,7 @@ def by_hand(hr, scale, protocol):
 @pytest.mark.parametrize("protocol", ["luma", "rgb8"])
 def test_both_protocols_by_hand(photographs, scale, protocol):
     folder, images = photographs
-    result = scoreboard.evaluate("bicubic", str(folder), scale, protocol=protocol)
+    result = upscalers.evaluate("bicubic", str(folder), scale, protocol=protocol)
     psnr, ssim = np.array([by_hand(image, scale, protocol) for image in images.values()]).T
     assert result["psnr"] == pytest.approx(psnr.mean(), abs=0.02)  # a level may round the other way
     assert result["ssim"] == pytest.approx(ssim.mean(), abs=2e-4)
@@ -79,53 +81,53 @@ def test_both_protocols_by_hand(photographs, scale, protocol):
 
 
 def test_a_networks_protocol_is_rgb8():
-    assert scoreboard.photo_protocol(Upscaler.load("lanczos", 2)) == "luma"
-    assert scoreboard.photo_protocol(Upscaler("net", 2, {"channels": "rgb"})) == "rgb8"
+    assert upscalers.photo_protocol(Upscaler.load("lanczos", 2)) == "luma"
+    assert upscalers.photo_protocol(Upscaler("net", 2, {"channels": "rgb"})) == "rgb8"
 
 
 def test_every_method_stands_beside_bicubic(photographs):
     folder, _ = photographs
-    bicubic, nearest = (scoreboard.evaluate(m, str(folder), 2) for m in ("bicubic", "nearest"))
+    bicubic, nearest = (upscalers.evaluate(m, str(folder), 2) for m in ("bicubic", "nearest"))
     same = {"model", "data", "n", "scale", "protocol"}
     assert set(bicubic) == same | FIGURES | {"bicubic"} == set(nearest)
     assert (
         {k: bicubic[k] for k in FIGURES} | {"method": "bicubic"} == bicubic["bicubic"] == nearest["bicubic"]
     )
     assert nearest["psnr"] < nearest["bicubic"]["psnr"]
-    assert scoreboard.evaluate("nearest", str(folder), 2, n=1)["n"] == 1
+    assert upscalers.evaluate("nearest", str(folder), 2, n=1)["n"] == 1
 
 
 def test_a_photograph_that_cannot_be_scored_is_named(tmp_path):
     write_image(tmp_path / "fine.png", np.zeros((20, 20, 3)))
     write_image(tmp_path / "tiny.png", np.zeros((3, 20, 3)))
     with pytest.raises(ValueError, match="tiny.png: hr is 3 x 20; expected at least 4 pixels a side"):
-        scoreboard.evaluate("bicubic", str(tmp_path), 4)
+        upscalers.evaluate("bicubic", str(tmp_path), 4)
     with pytest.raises(ValueError, match="tiny.png: "):  # no room for SSIM's window
-        scoreboard.evaluate("bicubic", str(tmp_path), 2)
+        upscalers.evaluate("bicubic", str(tmp_path), 2)
     np.save(tmp_path / "fine.npy", np.full((20, 20, 3), 200.0))
     with pytest.raises(ValueError, match="fine.npy: values run from 200 to 200; expected 0 to 1"):
-        scoreboard.evaluate("bicubic", str(tmp_path), 2)
+        upscalers.evaluate("bicubic", str(tmp_path), 2)
 
 
 def test_arguments_that_do_not_fit(tmp_path):
     with pytest.raises(ValueError, match="unknown protocol 'y'; expected luma or rgb8"):
-        scoreboard.score_photo(Upscaler.load("bicubic", 2), np.zeros((20, 20, 3)), "y")
+        upscalers.score_photo(Upscaler.load("bicubic", 2), np.zeros((20, 20, 3)), "y")
     with pytest.raises(ValueError, match="a protocol .* is for photographs"):
-        scoreboard.evaluate("bicubic", "telescope", 2, protocol="luma")
+        upscalers.evaluate("bicubic", "telescope", 2, protocol="luma")
     with pytest.raises(
         ValueError, match="wiener knows the instruments of the telescope track only; got 'deeplense'"
     ):
-        scoreboard.evaluate("wiener", "deeplense", 2)
+        upscalers.evaluate("wiener", "deeplense", 2)
     with pytest.raises(ValueError, match="n is 0; expected at least 1"):
-        scoreboard.evaluate("bicubic", "telescope", 2, n=0)
+        upscalers.evaluate("bicubic", "telescope", 2, n=0)
     with pytest.raises(FileNotFoundError, match="no image in"):
-        scoreboard.evaluate("bicubic", str(tmp_path), 2)
+        upscalers.evaluate("bicubic", str(tmp_path), 2)
 
 
 # ---------------------------------------------------------------- lenses
 @pytest.fixture(scope="module")
 def deeplense():
-    return tracks.simulate("deeplense", 60, scale=2, seed=0, split="test")
+    return simulator.simulate("deeplense", 60, scale=2, seed=0, split="test")
 
 
 def test_bicubic_on_deeplense_agrees_with_the_reports(deeplense, monkeypatch):
@@ -133,20 +135,20 @@ def test_bicubic_on_deeplense_agrees_with_the_reports(deeplense, monkeypatch):
         assert (track, n, options) == ("deeplense", 60, {"scale": 2, "seed": 0, "split": "test"})
         return deeplense
 
-    monkeypatch.setattr(tracks, "simulate", simulate)
+    monkeypatch.setattr(simulator, "simulate", simulate)
     # Reported on the original files: 41.61 dB, .9746, MSE 6.97e-5; the best networks reach 42.37 dB, the
     # ceiling.
-    result = scoreboard.evaluate("bicubic", "deeplense", 2, n=60)
+    result = upscalers.evaluate("bicubic", "deeplense", 2, n=60)
     assert 41.2 < result["psnr"] < 41.75 and 0.970 < result["ssim"] < 0.977
     assert result["bicubic"]["method"] == "bicubic-torch" and result["model"] == "bicubic"
     assert result["bicubic"]["psnr"] == result["psnr"]
-    oracle = metrics.psnr(tracks.oracle(deeplense), deeplense.hr).mean()
+    oracle = metrics.psnr(baselines.oracle(deeplense), deeplense.hr).mean()
     assert 0.6 < oracle - result["psnr"] < 0.9
     assert metrics.psnr(deeplense.truth, deeplense.hr).mean() < result["psnr"]  # noise-free, and yet below
 
 
 def test_which_bicubic_matters_on_deeplense(deeplense):
-    pillow = scoreboard.evaluate_lenses(Upscaler.load("bicubic", 2), deeplense)
+    pillow = upscalers.evaluate_lenses(Upscaler.load("bicubic", 2), deeplense)
     expected = metrics.psnr(resize(deeplense.lr, (150, 150)), deeplense.hr).mean()
     assert pillow["psnr"] == pytest.approx(expected, abs=1e-9)  # evaluate_lenses scores what it is given,
     assert (
@@ -156,38 +158,38 @@ def test_which_bicubic_matters_on_deeplense(deeplense):
 
 @pytest.mark.parametrize(("scale", "psnr"), [(2, 38.32), (4, 30.16)])
 def test_bicubic_on_telescope(scale, psnr):
-    result = scoreboard.evaluate("bicubic", "telescope", scale, n=100)
+    result = upscalers.evaluate("bicubic", "telescope", scale, n=100)
     assert result["psnr"] == pytest.approx(psnr, abs=0.3)  # the spread is 2 dB, so 0.2 dB for a hundred
     assert result["n"] == 100 and result["seed"] == 0 and result["bicubic"]["method"] == "bicubic"
 
 
 def test_telescope_is_scored_against_the_noise_free_scene():
-    pairs = tracks.simulate("telescope", 6, seed=4)
+    pairs = simulator.simulate("telescope", 6, seed=4)
     up = Upscaler.load("lanczos", 2)
-    result = scoreboard.evaluate_lenses(up, pairs)
+    result = upscalers.evaluate_lenses(up, pairs)
     expected = metrics.lens_scores(up(pairs.lr), pairs.truth)
     for key in ("psnr", "ssim", "mse"):
         assert result[key] == pytest.approx(expected[key].mean(), rel=1e-9)
     assert result["psnr_std"] == pytest.approx(expected["psnr"].std(), rel=1e-9)
-    assert scoreboard.evaluate("lanczos", "telescope", 2, n=6, seed=4)["psnr"] == pytest.approx(
+    assert upscalers.evaluate("lanczos", "telescope", 2, n=6, seed=4)["psnr"] == pytest.approx(
         result["psnr"], rel=1e-9
     )
 
 
 def test_the_seed_decides():
-    first, again, other = (scoreboard.evaluate("bicubic", "telescope", 4, n=3, seed=s) for s in (5, 5, 6))
+    first, again, other = (upscalers.evaluate("bicubic", "telescope", 4, n=3, seed=s) for s in (5, 5, 6))
     assert first == again and first["psnr"] != other["psnr"]
 
 
 def test_a_folder_of_lenses_is_scored_as_the_lenses_are(tmp_path):
-    lenses = tracks.simulate("telescope", 6, scale=2, seed=3)
-    tracks.save_pairs(lenses, tmp_path / "lenses")
+    lenses = simulator.simulate("telescope", 6, scale=2, seed=3)
+    folders.save_pairs(lenses, tmp_path / "lenses")
     folder = str(tmp_path / "lenses")
     ours, theirs = (
-        scoreboard.evaluate("lanczos", folder, 2),
-        scoreboard.evaluate_lenses(Upscaler.load("lanczos", 2), lenses),
+        upscalers.evaluate("lanczos", folder, 2),
+        upscalers.evaluate_lenses(Upscaler.load("lanczos", 2), lenses),
     )
     assert ours["n"] == 6 and ours["psnr"] == pytest.approx(theirs["psnr"], abs=1e-6)
     assert ours["bicubic"]["psnr"] == pytest.approx(theirs["bicubic"]["psnr"], abs=1e-6)
     with pytest.raises(ValueError, match="holds pairs of scale 2; asked for 4"):
-        scoreboard.evaluate("lanczos", folder, 4)
+        upscalers.evaluate("lanczos", folder, 4)

@@ -21,10 +21,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srutils import course, scoreboard, tracks
-from srutils.lesson_code import load
+from srutils import course
+from srutils.lensing import baselines, simulator
 from srutils.pairs import resize
-from srutils.upscale import Upscaler
+from srutils.scoring import upscalers
+from srutils.upscale.upscaler import Upscaler
+from tools.lesson_code import load
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = ROOT / "notebooks" / "scripts" / "05_srgan.py"
@@ -534,10 +536,10 @@ def test_srresnet_beats_the_shallow_network_on_telescope_lenses():
 
 
 def test_srresnet_reaches_the_oracle_on_deeplense():
-    lenses = tracks.simulate("deeplense", 60, split="test")
+    lenses = simulator.simulate("deeplense", 60, split="test")
     up = Upscaler.load(MODELS / "srresnet-deeplense-x2.onnx")
-    ours = scoreboard.evaluate_lenses(up, lenses)["psnr"]
-    oracle = np.mean(-10 * np.log10(np.mean((tracks.oracle(lenses) - lenses.hr) ** 2, (1, 2, 3))))
+    ours = upscalers.evaluate_lenses(up, lenses)["psnr"]
+    oracle = np.mean(-10 * np.log10(np.mean((baselines.oracle(lenses) - lenses.hr) ** 2, (1, 2, 3))))
     assert oracle - 0.05 <= ours <= oracle
     assert ours == pytest.approx(up.card["metrics"]["deeplense test"]["psnr"], abs=0.4)
 

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from srutils import lens_files, tracks  # noqa: E402
+from srutils.lensing import baselines, cache, folders, instruments, raytrace, simulator  # noqa: E402
 from srutils.metrics import mse, psnr, ssim  # noqa: E402
 from srutils.pairs import resize  # noqa: E402
 
@@ -20,17 +20,17 @@ DATA = Path(os.environ.get("SR_DATA") or "absent") / "lensing"
 
 @pytest.fixture(scope="module")
 def deeplense():
-    return tracks.simulate("deeplense", 150)
+    return simulator.simulate("deeplense", 150)
 
 
 @pytest.fixture(scope="module")
 def telescope():
-    return {scale: tracks.simulate("telescope", 150, scale=scale) for scale in (2, 4)}
+    return {scale: simulator.simulate("telescope", 150, scale=scale) for scale in (2, 4)}
 
 
 @pytest.fixture(scope="module")
 def triplets():
-    return {track: tracks.simulate(track, 60, triplets=True) for track in tracks.TRACKS}
+    return {track: simulator.simulate(track, 60, triplets=True) for track in instruments.TRACKS}
 
 
 def same_bytes(a, b):
@@ -53,7 +53,7 @@ def enlarge_like_torch(pairs):
     ("track", "scale", "hr"), [("deeplense", 2, 150), ("telescope", 2, 128), ("telescope", 4, 128)]
 )
 def test_form(track, scale, hr):
-    pairs = tracks.simulate(track, 4, scale=scale)
+    pairs = simulator.simulate(track, 4, scale=scale)
     assert pairs.hr.shape == pairs.truth.shape == (4, hr, hr, 1)
     assert pairs.lr.shape == (4, hr // scale, hr // scale, 1)
     assert {a.dtype for a in (pairs.lr, pairs.hr, pairs.truth)} == {np.dtype(np.float32)}
@@ -64,9 +64,9 @@ def test_form(track, scale, hr):
 
 
 def test_classes_take_turns():
-    pairs = tracks.simulate("deeplense", 5, classes=("vortex", "no_substructure"))
+    pairs = simulator.simulate("deeplense", 5, classes=("vortex", "no_substructure"))
     assert pairs.labels.tolist() == [2, 0, 2, 0, 2]
-    assert tracks.simulate("telescope", 2, classes="subhalo").labels.tolist() == [1, 1]
+    assert simulator.simulate("telescope", 2, classes="subhalo").labels.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_classes_take_turns():
 )
 def test_a_bad_argument_is_a_clear_value_error(track, given, message):
     with pytest.raises(ValueError, match=message):
-        tracks.simulate(track, **{"n": 3} | given)
+        simulator.simulate(track, **{"n": 3} | given)
 
 
 # ---------------------------------------------------------------- seeds
-@pytest.mark.parametrize("track", tracks.TRACKS)
+@pytest.mark.parametrize("track", instruments.TRACKS)
 def test_same_seed_same_bytes_and_a_longer_set_begins_with_the_shorter(track):
-    short, long = (tracks.simulate(track, n, classes=tracks.CLASSES, seed=5) for n in (7, 11))
+    short, long = (simulator.simulate(track, n, classes=simulator.CLASSES, seed=5) for n in (7, 11))
     assert same_bytes(long[:7], short)
     for name, values in short.params.items():
         np.testing.assert_array_equal(long.params[name][:7], values)
@@ -105,7 +105,7 @@ def test_same_seed_same_bytes_and_a_longer_set_begins_with_the_shorter(track):
 def test_neither_the_thread_count_nor_the_process_changes_a_byte():
     code = (
         "import sys, hashlib, torch; torch.set_num_threads(int(sys.argv[1]));"
-        "from srutils.tracks import simulate; p = simulate('telescope', 7, scale=4);"
+        "from srutils.lensing.simulator import simulate; p = simulate('telescope', 7, scale=4);"
         "print(hashlib.sha256(p.lr.tobytes() + p.hr.tobytes() + p.truth.tobytes()).hexdigest())"
     )
     runs = [
@@ -118,14 +118,16 @@ def test_neither_the_thread_count_nor_the_process_changes_a_byte():
 
 def test_simulate_leaves_torchs_thread_count_alone():
     before = torch.get_num_threads()
-    tracks.simulate("telescope", 3)
+    simulator.simulate("telescope", 3)
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize("track", tracks.TRACKS)
+@pytest.mark.parametrize("track", instruments.TRACKS)
 def test_no_two_splits_or_seeds_share_a_lens(track):
     sets = [
-        tracks.simulate(track, 12, split=split, seed=seed) for split in tracks.SPLITS for seed in (0, 1, 12)
+        simulator.simulate(track, 12, split=split, seed=seed)
+        for split in instruments.SPLITS
+        for seed in (0, 1, 12)
     ]
     for name in ("theta_E", "source_x", "gamma1"):
         drawn = np.concatenate([s.params[name] for s in sets])
@@ -136,25 +138,25 @@ def test_no_two_splits_or_seeds_share_a_lens(track):
 
 def test_hr_does_not_depend_on_the_scale_and_noise_of_lr_is_its_own(telescope):
     assert telescope[2].hr.tobytes() == telescope[4].hr.tobytes()
-    hr_noise = tracks.lensing.bin_pixels(torch.from_numpy((telescope[2].hr - telescope[2].truth)[..., 0]), 2)
+    hr_noise = raytrace.bin_pixels(torch.from_numpy((telescope[2].hr - telescope[2].truth)[..., 0]), 2)
     corner = telescope[2].lr[:, :8, :8, 0], hr_noise.numpy()[:, :8, :8]  # dark: LR there is noise alone
     assert abs(np.corrcoef(corner[0].ravel(), corner[1].ravel())[0, 1]) < 0.05
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("track", tracks.TRACKS)
+@pytest.mark.parametrize("track", instruments.TRACKS)
 def test_cpu_and_gpu_agree(track):
-    cpu, gpu = (tracks.simulate(track, 30, classes=tracks.CLASSES, device=d) for d in ("cpu", "cuda"))
+    cpu, gpu = (simulator.simulate(track, 30, classes=simulator.CLASSES, device=d) for d in ("cpu", "cuda"))
     np.testing.assert_allclose(gpu.truth, cpu.truth, atol=1e-4)
     assert (abs(gpu.hr - cpu.hr) > 1e-4).mean() < 1e-3  # a count that rounding moves by one is rare
-    assert same_bytes(gpu, tracks.simulate(track, 30, classes=tracks.CLASSES, device="cuda"))
+    assert same_bytes(gpu, simulator.simulate(track, 30, classes=simulator.CLASSES, device="cuda"))
 
 
 # ---------------------------------------------------------------- one prior for all classes
-@pytest.mark.parametrize("track", tracks.TRACKS)
+@pytest.mark.parametrize("track", instruments.TRACKS)
 def test_the_classes_share_one_macro_prior(track):
     stats = pytest.importorskip("scipy.stats")
-    from srutils.lens_priors import draw
+    from srutils.lensing.priors import draw
 
     n = 3000
     labels = np.arange(n) % 3
@@ -166,7 +168,7 @@ def test_the_classes_share_one_macro_prior(track):
     assert (p["substructure_fraction"][labels > 0] > 0).all()
 
 
-@pytest.mark.parametrize("track", tracks.TRACKS)
+@pytest.mark.parametrize("track", instruments.TRACKS)
 def test_substructure_takes_its_mass_from_the_halo(track, triplets):
     p = triplets[track].params
     total = p["theta_E_main"] ** 2 + (p["subhalo_theta_E"] ** 2).sum(1) + p["vortex_theta_E"] ** 2
@@ -176,7 +178,7 @@ def test_substructure_takes_its_mass_from_the_halo(track, triplets):
     assert share.max() <= 0.5
 
 
-@pytest.mark.parametrize("track", tracks.TRACKS)
+@pytest.mark.parametrize("track", instruments.TRACKS)
 def test_a_triplet_differs_in_nothing_but_its_substructure(track, triplets):
     pairs = triplets[track]
     assert pairs.labels.tolist() == [0, 1, 2] * 20
@@ -197,24 +199,24 @@ def test_a_triplet_differs_in_nothing_but_its_substructure(track, triplets):
 
 
 def test_triplets_are_the_lenses_of_the_plain_set():
-    plain, triplets = (tracks.simulate("telescope", n, classes=None, triplets=n == 9) for n in (3, 9))
+    plain, triplets = (simulator.simulate("telescope", n, classes=None, triplets=n == 9) for n in (3, 9))
     np.testing.assert_array_equal(triplets.params["theta_E"][::3], plain.params["theta_E"])
     assert same_bytes(triplets[[0]], plain[[0]])
 
 
 # ---------------------------------------------------------------- physics of the images
-@pytest.mark.parametrize("track", tracks.TRACKS)
+@pytest.mark.parametrize("track", instruments.TRACKS)
 def test_the_truth_is_lenstronomys_image(track):
     pytest.importorskip("lenstronomy")
     from tools.bench_simulator import lenstronomy_image
 
-    pairs = tracks.simulate(track, 3, classes=tracks.CLASSES, seed=2)
+    pairs = simulator.simulate(track, 3, classes=simulator.CLASSES, seed=2)
     for i in range(3):
         theirs = lenstronomy_image(pairs, i, track, truncation=6)
         truth = pairs.truth[i, ..., 0]
         if track == "deeplense":
             counts = truth * pairs.params["counts_range"][i] + pairs.params["counts_min"][i]
-            ours = counts - tracks.DEEPLENSE_SKY
+            ours = counts - instruments.DEEPLENSE_SKY
         else:
             ours = truth * pairs.params["peak_brightness"][i]
         apart = abs(ours - theirs) / theirs.max()
@@ -229,12 +231,12 @@ def test_telescope_is_normalised_to_the_peak_and_has_photon_noise(telescope):
         np.testing.assert_allclose(pairs.truth.max((1, 2, 3)), 1, rtol=1e-6)
         assert pairs.truth.min() >= 0
         variance = ((pairs.hr - pairs.truth) ** 2).mean()
-        expected = (pairs.truth.mean() * tracks.PEAK + tracks.SKY) / tracks.PEAK**2
+        expected = (pairs.truth.mean() * instruments.PEAK + instruments.SKY) / instruments.PEAK**2
         assert variance == pytest.approx(expected, rel=0.02)
         # both instruments see the same light
         assert pairs.lr.mean() == pytest.approx(pairs.truth.mean(), rel=0.01)
         corner = pairs.lr[:, :4, :4]
-        assert corner.std() == pytest.approx((tracks.SKY / scale**2) ** 0.5 / tracks.PEAK, rel=0.15)
+        assert corner.std() == pytest.approx((instruments.SKY / scale**2) ** 0.5 / instruments.PEAK, rel=0.15)
 
 
 def test_deeplense_is_min_max_of_counts_and_lr_a_resize_of_hr(deeplense):
@@ -243,15 +245,15 @@ def test_deeplense_is_min_max_of_counts_and_lr_a_resize_of_hr(deeplense):
     span, low = (deeplense.params[k][:, None, None, None] for k in ("counts_range", "counts_min"))
     counts = deeplense.hr * span + low
     np.testing.assert_allclose(counts, counts.round(), atol=1e-3)
-    lr = tracks.bicubic_half(torch.from_numpy(deeplense.hr[..., 0])).numpy()
+    lr = instruments.bicubic_half(torch.from_numpy(deeplense.hr[..., 0])).numpy()
     np.testing.assert_array_equal(deeplense.lr[..., 0], lr)
-    matrix = tracks.bicubic_matrix(150)
+    matrix = baselines.bicubic_matrix(150)
     np.testing.assert_allclose(matrix @ deeplense.hr[0, ..., 0] @ matrix.T, lr[0], atol=1e-6)
 
 
 # ---------------------------------------------------------------- the figures that the course states
 def test_baselines_of_deeplense(deeplense):
-    bicubic, truth, best = enlarge_like_torch(deeplense), deeplense.truth, tracks.oracle(deeplense)
+    bicubic, truth, best = enlarge_like_torch(deeplense), deeplense.truth, baselines.oracle(deeplense)
     decibel = {k: psnr(v, deeplense.hr).mean() for k, v in zip("bto", (bicubic, truth, best), strict=True)}
     assert decibel["b"] == pytest.approx(41.55, abs=0.3)
     assert mse(bicubic, deeplense.hr).mean() == pytest.approx(7.1e-5, rel=0.07)
@@ -273,12 +275,12 @@ def test_baselines_of_telescope(telescope, scale, decibel, similarity):
 
 def test_oracle_refuses_what_it_cannot_judge(telescope, deeplense):
     with pytest.raises(ValueError, match="no bicubic half"):
-        tracks.oracle(telescope[2])
+        baselines.oracle(telescope[2])
     with pytest.raises(ValueError, match="no bicubic half"):
-        tracks.oracle(telescope[4])
-    without = tracks.ImagePairs(deeplense.lr, deeplense.hr, 2, "files")
+        baselines.oracle(telescope[4])
+    without = simulator.ImagePairs(deeplense.lr, deeplense.hr, 2, "files")
     with pytest.raises(ValueError, match="no noise-free truth"):
-        tracks.oracle(without)
+        baselines.oracle(without)
 
 
 @pytest.mark.skipif(not (DATA / "deeplense_cls_sample").is_dir(), reason="no original images under SR_DATA")
@@ -295,8 +297,8 @@ def test_deeplense_looks_like_the_original_images():
             "gradient": gradient,
         }
 
-    originals, labels = tracks.load_classes(DATA / "deeplense_cls_sample")
-    ours = tracks.simulate("deeplense", 300, classes=tracks.CLASSES)
+    originals, labels = folders.load_classes(DATA / "deeplense_cls_sample")
+    ours = simulator.simulate("deeplense", 300, classes=simulator.CLASSES)
     theirs, mine = statistics(originals[..., 0]), statistics(ours.hr[..., 0])
     for name in theirs:
         # 15 images: their mean within 4 of its standard errors of ours, each one about within our range
@@ -314,7 +316,7 @@ def test_deeplense_looks_like_the_original_images():
 def test_the_original_lr_is_our_resize_of_the_original_hr():
     with np.load(DATA / "sr_pairs_decoded_8bit.npz", allow_pickle=False) as file:
         hr, lr = file["HR"], file["LR"]
-    ours = tracks.bicubic_half(torch.from_numpy(hr)).numpy()
+    ours = instruments.bicubic_half(torch.from_numpy(hr)).numpy()
     assert np.sqrt(np.mean((ours - lr) ** 2)) < 0.002  # both were rounded to 8 bits
     plain = hr.reshape(-1, 75, 2, 75, 2).mean((2, 4))
     assert np.sqrt(np.mean((plain - lr) ** 2)) > 0.0025  # a mean of four pixels is not what was done
@@ -322,35 +324,35 @@ def test_the_original_lr_is_our_resize_of_the_original_hr():
 
 # ---------------------------------------------------------------- cache
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
+def kept(tmp_path, monkeypatch):
     monkeypatch.setenv("SR_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "lenses"
 
 
-def test_lens_set_comes_back_from_its_file(cache, monkeypatch):
-    made = tracks.lens_set("telescope", 4, scale=4, split="val", seed=3)
-    assert same_bytes(made, tracks.simulate("telescope", 4, scale=4, split="val", seed=3))
-    monkeypatch.setattr(tracks, "simulate", lambda *a, **k: pytest.fail("simulated again"))
-    read = tracks.lens_set("telescope", 4, scale=4, split="val", seed=3)
+def test_lens_set_comes_back_from_its_file(kept, monkeypatch):
+    made = cache.lens_set("telescope", 4, scale=4, split="val", seed=3)
+    assert same_bytes(made, simulator.simulate("telescope", 4, scale=4, split="val", seed=3))
+    monkeypatch.setattr(cache, "simulate", lambda *a, **k: pytest.fail("simulated again"))
+    read = cache.lens_set("telescope", 4, scale=4, split="val", seed=3)
     assert same_bytes(made, read)
     assert (read.scale, read.name) == (made.scale, made.name)
     assert read.params.keys() == made.params.keys()
     assert all((read.params[k] == made.params[k]).all() for k in made.params)
 
 
-def test_every_argument_has_its_own_file(cache):
+def test_every_argument_has_its_own_file(kept):
     for given in ({}, {"split": "val"}, {"seed": 1}, {"classes": "vortex"}, {"triplets": True}, {"scale": 4}):
-        tracks.lens_set("telescope", 3, **given)
-    tracks.lens_set("telescope", 2)
-    tracks.lens_set("deeplense", 3)
-    assert len(list(cache.glob("*.npz"))) == 8
-    assert sorted(f.suffix for f in cache.iterdir()) == [".npz"] * 8 + [".sha256"] * 8
+        cache.lens_set("telescope", 3, **given)
+    cache.lens_set("telescope", 2)
+    cache.lens_set("deeplense", 3)
+    assert len(list(kept.glob("*.npz"))) == 8
+    assert sorted(f.suffix for f in kept.iterdir()) == [".npz"] * 8 + [".sha256"] * 8
 
 
 @pytest.mark.parametrize("damage", ["byte", "short", "no record"])
-def test_a_damaged_cache_file_is_made_anew(cache, damage):
-    made = tracks.lens_set("deeplense", 3)
-    (path,) = cache.glob("*.npz")
+def test_a_damaged_cache_file_is_made_anew(kept, damage):
+    made = cache.lens_set("deeplense", 3)
+    (path,) = kept.glob("*.npz")
     if damage == "byte":
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
@@ -360,17 +362,17 @@ def test_a_damaged_cache_file_is_made_anew(cache, damage):
     else:
         path.with_name(path.name + ".sha256").unlink()
     with pytest.warns(UserWarning, match="damaged"):
-        assert same_bytes(tracks.lens_set("deeplense", 3), made)
-    assert same_bytes(lens_files.read_pairs(path), made)
+        assert same_bytes(cache.lens_set("deeplense", 3), made)
+    assert same_bytes(cache.read_pairs(path), made)
 
 
-def test_a_cache_that_cannot_be_written_costs_a_warning(cache, monkeypatch):
+def test_a_cache_that_cannot_be_written_costs_a_warning(kept, monkeypatch):
     def refuse(path, pairs):
         raise OSError("disk full")
 
-    monkeypatch.setattr(tracks, "write_pairs", refuse)
+    monkeypatch.setattr(cache, "write_pairs", refuse)
     with pytest.warns(UserWarning, match="disk full"):
-        assert len(tracks.lens_set("deeplense", 3)) == 3
+        assert len(cache.lens_set("deeplense", 3)) == 3
 
 
 # ---------------------------------------------------------------- files
@@ -385,21 +387,21 @@ def folder(tmp_path):
 
 
 def test_load_deeplense_sorts_by_number(folder):
-    pairs = tracks.load_deeplense(folder)
+    pairs = folders.load_deeplense(folder)
     assert pairs.hr.shape == (12, 150, 150, 1)
     assert pairs.lr.shape == (12, 75, 75, 1)
     assert pairs.scale == 2
     assert pairs.truth is None
     np.testing.assert_allclose(pairs.hr[:, 0, 0, 0], np.arange(1, 13) / 100)
     np.testing.assert_allclose(pairs.lr[:, 0, 0, 0], np.arange(1, 13) / 100)
-    assert len(tracks.load_deeplense(folder, n=5)) == 5
-    assert len(tracks.load_deeplense(str(folder), n=100)) == 12
+    assert len(folders.load_deeplense(folder, n=5)) == 5
+    assert len(folders.load_deeplense(str(folder), n=100)) == 12
 
 
 def test_load_deeplense_finds_the_archives_own_folder(folder, tmp_path_factory):
     outer = tmp_path_factory.mktemp("outer")
     folder.rename(outer / "Dataset")
-    assert len(tracks.load_deeplense(outer)) == 12
+    assert len(folders.load_deeplense(outer)) == 12
 
 
 def broken(path, how):
@@ -430,33 +432,33 @@ def test_load_deeplense_names_the_file_at_fault(folder, how, number):
     path = folder / "LR" / f"sample{number}.npy"
     broken(path, how)
     with pytest.raises(ValueError) as error:
-        tracks.load_deeplense(folder)
+        folders.load_deeplense(folder)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_load_deeplense_without_its_folders_or_images(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        tracks.load_deeplense(tmp_path / "nowhere")
+        folders.load_deeplense(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="n is 0"):
-        tracks.load_deeplense(folder, n=0)
+        folders.load_deeplense(folder, n=0)
     (folder / "HR" / "sample3.npy").unlink()
     with pytest.raises(ValueError, match=r"sample3\.npy has no partner"):
-        tracks.load_deeplense(folder)
+        folders.load_deeplense(folder)
     for file in [*folder.glob("*/*.npy")]:
         file.unlink()
     with pytest.raises(ValueError, match="no .npy file"):
-        tracks.load_deeplense(folder)
+        folders.load_deeplense(folder)
     (folder / "LR").rmdir()
     with pytest.raises(FileNotFoundError, match="LR"):
-        tracks.load_deeplense(folder)
+        folders.load_deeplense(folder)
 
 
 @pytest.mark.parametrize("scale", [2, 4])
 def test_saved_pairs_load_again(tmp_path, scale):
-    pairs = tracks.simulate("telescope", 11, scale=scale)
-    tracks.save_pairs(pairs, tmp_path / "new" / "set")
-    read = tracks.load_deeplense(tmp_path / "new" / "set")
+    pairs = simulator.simulate("telescope", 11, scale=scale)
+    folders.save_pairs(pairs, tmp_path / "new" / "set")
+    read = folders.load_deeplense(tmp_path / "new" / "set")
     assert all((getattr(read, k) == getattr(pairs, k)).all() for k in ("lr", "hr", "truth"))
     assert read.scale == scale
     assert read.name == pairs.name and (read.labels == pairs.labels).all()
@@ -466,7 +468,7 @@ def test_saved_pairs_load_again(tmp_path, scale):
     assert lines[2].startswith(f"sample2,telescope-x{scale},subhalo,1,")
     assert [f.name for f in (tmp_path / "new").iterdir()] == ["set"]
     with pytest.raises(FileExistsError, match="empty"):
-        tracks.save_pairs(pairs, tmp_path / "new" / "set")
+        folders.save_pairs(pairs, tmp_path / "new" / "set")
 
 
 def make_classes(folder, names, count=3):
@@ -476,52 +478,52 @@ def make_classes(folder, names, count=3):
             np.save(folder / name / f"{i}.npy", np.full((1, 30, 30), value / 10 + i / 1000))
 
 
-@pytest.mark.parametrize("names", [("no", "sphere", "vort"), tracks.CLASSES])
+@pytest.mark.parametrize("names", [("no", "sphere", "vort"), simulator.CLASSES])
 @pytest.mark.parametrize("inside", ["", "train", "dataset/train"])
 def test_load_classes_reads_every_layout(tmp_path, names, inside):
     make_classes(tmp_path / inside, names, 11)
-    images, labels = tracks.load_classes(tmp_path)
+    images, labels = folders.load_classes(tmp_path)
     assert images.shape == (33, 30, 30, 1)
     assert images.dtype == np.float32
     assert labels.tolist() == [0] * 11 + [1] * 11 + [2] * 11
     np.testing.assert_allclose(images[:11, 0, 0, 0], np.arange(1, 12) / 1000, rtol=1e-6)
-    assert tracks.load_classes(tmp_path, n=2)[1].tolist() == [0, 0, 1, 1, 2, 2]
+    assert folders.load_classes(tmp_path, n=2)[1].tolist() == [0, 0, 1, 1, 2, 2]
 
 
 def test_load_classes_keeps_the_parts_apart(tmp_path):
     make_classes(tmp_path / "train", ("no", "sphere", "vort"), 3)
     make_classes(tmp_path / "val", ("no", "sphere", "vort"), 2)
-    assert len(tracks.load_classes(tmp_path)[1]) == 9
-    assert len(tracks.load_classes(tmp_path, "val")[1]) == 6
+    assert len(folders.load_classes(tmp_path)[1]) == 9
+    assert len(folders.load_classes(tmp_path, "val")[1]) == 6
     with pytest.raises(ValueError, match="split is 'test'"):
-        tracks.load_classes(tmp_path, "test")
+        folders.load_classes(tmp_path, "test")
 
 
 def test_load_classes_says_what_is_wrong(tmp_path):
     make_classes(tmp_path, ("no", "sphere"))
     with pytest.raises(FileNotFoundError, match="vortex"):
-        tracks.load_classes(tmp_path)
+        folders.load_classes(tmp_path)
     (tmp_path / "vort").mkdir()
     with pytest.raises(ValueError, match="no .npy file"):
-        tracks.load_classes(tmp_path)
+        folders.load_classes(tmp_path)
     np.save(tmp_path / "vort" / "1.npy", np.zeros((1, 20, 30)))
     with pytest.raises(ValueError, match=r"1\.npy has shape \(1, 20, 30\); expected \(1, 30, 30\)"):
-        tracks.load_classes(tmp_path)
+        folders.load_classes(tmp_path)
     (tmp_path / "vort" / "1.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(ValueError, match=r"1\.npy is not a readable"):
-        tracks.load_classes(tmp_path)
+        folders.load_classes(tmp_path)
 
 
-def test_find_reads_sr_data(folder, cache, monkeypatch):
+def test_find_reads_sr_data(folder, kept, monkeypatch):
     monkeypatch.delenv("SR_DATA", raising=False)
-    assert tracks.find_deeplense() is None
-    assert tracks.find_classes() is None
+    assert folders.find_deeplense() is None
+    assert folders.find_classes() is None
     data = folder.parent / "data"
     (data / "lensing").mkdir(parents=True)
     (data / "deeplense").mkdir()
     for kind in ("HR", "LR"):
         (folder / kind).rename(data / "deeplense" / kind)
-    make_classes(data / "lensing" / "deeplense_cls_sample", tracks.CLASSES)
+    make_classes(data / "lensing" / "deeplense_cls_sample", simulator.CLASSES)
     monkeypatch.setenv("SR_DATA", str(data))
-    assert len(tracks.load_deeplense(tracks.find_deeplense())) == 12
-    assert len(tracks.load_classes(tracks.find_classes())[1]) == 9
+    assert len(folders.load_deeplense(folders.find_deeplense())) == 12
+    assert len(folders.load_classes(folders.find_classes())[1]) == 9

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from srutils import training
-from srutils.model_file import receptive_field, save_model
-from srutils.upscale import Upscaler
+from srutils.model_files.export import receptive_field, save_model
+from srutils.upscale.upscaler import Upscaler
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from tiny_models import nearest_model, random_model, strided_model
 
-from srutils import course, upscale
+from srutils import course
 from srutils.metrics import luma
 from srutils.pairs import resize
-from srutils.upscale import Upscaler
+from srutils.upscale import upscaler
+from srutils.upscale.upscaler import Upscaler
 
 RNG = np.random.default_rng(0)
 
@@ -156,7 +157,7 @@ def test_the_smallest_images(tmp_path, given, shape):
 def test_models_are_found_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(course, "models_dir", lambda: tmp_path)
     nearest_model(tmp_path, scale=3)
-    assert [card["name"] for card in upscale.model_cards()] == ["nearest-net"]
+    assert [card["name"] for card in upscaler.model_cards()] == ["nearest-net"]
     up = Upscaler.load("nearest-net")
     assert (up.name, up.scale) == ("nearest-net", 3)
     assert Upscaler.load("nearest-net", 3).scale == 3

@@ -13,14 +13,16 @@ import tifffile
 from PIL import Image, ImageCms
 from tiny_models import nearest_model, random_model
 
-from srutils import cli, encode, upscale_pictures, upscale_work
-from srutils.decode import Picture, read_picture
-from srutils.encode import write_picture
-from srutils.float_images import value_range
+from srutils import cli
+from srutils.files import encode
+from srutils.files.decode import Picture, read_picture
+from srutils.files.encode import write_picture
 from srutils.pairs import resize
-from srutils.upscale import Upscaler, model_cards
-from srutils.upscale_files import upscale_file, upscale_folder
-from srutils.upscale_work import Work, default_model
+from srutils.upscale import options, pictures
+from srutils.upscale.arrays import value_range
+from srutils.upscale.files import upscale_file, upscale_folder
+from srutils.upscale.options import Work, default_model
+from srutils.upscale.upscaler import Upscaler, model_cards
 
 RNG = np.random.default_rng(7)
 PHOTO_MODELS = [card["name"] for card in model_cards() if "-photo-" in card["name"]]
@@ -485,7 +487,8 @@ def test_a_batch_queues_end_leaves_nothing(tmp_path):
     code = "\n".join(
         [
             "import os, signal, sys",
-            "from srutils import cli, encode",
+            "from srutils import cli",
+                "from srutils.files import encode",
             "encode.encode = lambda file, *_: (file.write(b'half'), os.kill(os.getpid(), signal.SIGTERM))",
             "cli.main(sys.argv[1:])",
         ]
@@ -502,7 +505,7 @@ def test_ctrl_c_leaves_with_130_and_no_file(tmp_path, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(upscale_pictures, "_write", interrupted)
+    monkeypatch.setattr(pictures, "_write", interrupted)
     status, out, err = run(capsys, tmp_path / "a.png", tmp_path / "b.png", "--model", "bicubic", "--scale", 2)
     assert (status, out, err) == (130, "", "") and names(tmp_path) == ["a.png"]
 
@@ -624,7 +627,7 @@ def test_notes_come_before_the_work_and_once_for_a_folder(album, tmp_path, monke
     upscale_folder(album, tmp_path / "x2", work, skip=False, overwrite=False)
     assert len(told) == 2 and not told[0][1]  # for pictures, and for the array; before the first result
     assert "for pictures" in told[0][0] and "for measurements" in told[1][0]
-    monkeypatch.setattr(upscale_work, "MAX_OUTPUT", 10)
+    monkeypatch.setattr(options, "MAX_OUTPUT", 10)
     status, _, err = run(capsys, album / "a.png", tmp_path / "b.png")
     assert status == 2 and err.count("\n") == 1 and "the result would have" in err
 

@@ -13,7 +13,7 @@ from tools.colab import copy_package
 UPSCALE = """
 import json, numpy, sys
 from srutils import course
-from srutils.upscale import Upscaler
+from srutils.upscale.upscaler import Upscaler
 image = numpy.linspace(0, 1, 5 * 7, dtype="float32").reshape(5, 7, 1)
 print(json.dumps([course.__file__, Upscaler.load("srcnn-photo-x3")(image)[:, :, 0].tolist()]))
 """
@@ -56,7 +56,7 @@ def test_the_installed_command_knows_the_models(away):
 def test_the_installed_copy_upscales(away):
     import numpy as np
 
-    from srutils.upscale import Upscaler
+    from srutils.upscale.upscaler import Upscaler
 
     place, rows = json.loads(away("-c", UPSCALE))
     assert place.startswith(str(away.target))

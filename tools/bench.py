@@ -58,7 +58,7 @@ def measure(part: str, rounds: int) -> list[Row]:
 def machine() -> str:
     """Say in a few lines what was measured on: processor, memory, system, versions, date, load."""
     from srutils.course import device, version_of
-    from srutils.model_file import hardware
+    from srutils.model_files.cards import hardware
 
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -16,7 +16,7 @@ ABOUT = (
     "**Engines**: one network, one picture of 510 x 339 pixels, untiled, from an array (N, H, W, C) to an "
     "array (N, H, W, C). The first way is the plain one in the framework that trained the network: PyTorch "
     "eager, NCHW, float32, in inference mode; for SRCNN, whose input is enlarged already, Keras's "
-    "`predict_on_batch`. The others read the shipped ONNX file with `srutils.engine`, as `srutils upscale` "
+    "`predict_on_batch`. The others read the shipped ONNX file with `srutils.model_files.engine`, as `srutils upscale` "
     "does. Each way has a process of its own, because what one library does to memory and threads changes "
     "the speed of the next. bfloat16 keeps eight significant bits of every number: it is faster and it "
     "rounds, so it is never taken unasked. Remarks say how far a picture between 0 and 1 comes out "
@@ -110,8 +110,8 @@ def flops_per_pixel(name: str) -> float:
 
 def network(name):
     """A shipped network of lesson 05 for photographs, and the lesson."""
-    from srutils.lesson_code import load
-    from srutils.model_file import model_path
+    from srutils.model_files.cards import model_path
+    from tools.lesson_code import load
 
     lesson = load(SCRIPTS / "05_srgan.py")
     task = lesson.TASKS["photo", 4]
@@ -141,8 +141,8 @@ def eager(name, memory_format, shape):
 def keras(name, shape):
     """Lesson 03's network on a picture by Keras, as a function."""
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    from srutils.lesson_code import load
-    from srutils.model_file import model_path
+    from srutils.model_files.cards import model_path
+    from tools.lesson_code import load
 
     lesson = load(SCRIPTS / "03_srcnn.py")
     network = lesson.three_layers()
@@ -153,8 +153,8 @@ def keras(name, shape):
 
 def model_file(name, engine, shape):
     """A model file on a picture by one of the course's engines, as a function."""
-    from srutils.engine import open_model
-    from srutils.model_file import model_path
+    from srutils.model_files.cards import model_path
+    from srutils.model_files.engine import open_model
 
     run, image = open_model(model_path(name), shape[2], engine), picture(*shape)[None]
     return lambda: run(image)

@@ -24,9 +24,9 @@ LENSES, ROUNDS = 64, 3
 
 def rows(rounds: int = ROUNDS, size: tuple[int, int] = SIZE, names: list[str] | None = None) -> list[Row]:
     """Measure the models of these names, by default all: one process each, one call to warm up."""
-    from srutils.classifier import classifier_cards
-    from srutils.engine import preferred
-    from srutils.upscale import model_cards
+    from srutils.lensing.classifier import classifier_cards
+    from srutils.model_files.engine import preferred
+    from srutils.upscale.upscaler import model_cards
 
     found, classifiers = [], [card["name"] for card in classifier_cards()]
     for name in names or [*(card["name"] for card in model_cards()), *classifiers]:
@@ -48,9 +48,9 @@ def measure(name: str, rounds: int, height: int, width: int) -> tuple[list[float
     """
     import numpy as np
 
-    from srutils.classifier import Classifier
-    from srutils.model_file import is_classifier
-    from srutils.upscale import Upscaler
+    from srutils.lensing.classifier import Classifier
+    from srutils.model_files.cards import is_classifier
+    from srutils.upscale.upscaler import Upscaler
 
     if is_classifier(name):
         model, amount = Classifier.load(name), LENSES

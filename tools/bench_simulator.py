@@ -25,7 +25,7 @@ def lenstronomy_image(pairs, i, track, truncation=3):
     from lenstronomy.LensModel.lens_model import LensModel
     from lenstronomy.LightModel.light_model import LightModel
 
-    from srutils.tracks import DEEPLENSE_PSF_FWHM, PIXEL, PSF_FWHM, SIZE, SUPERSAMPLING
+    from srutils.lensing.instruments import DEEPLENSE_PSF_FWHM, PIXEL, PSF_FWHM, SIZE, SUPERSAMPLING
 
     models, lens, source = lenstronomy_model({k: v[i] for k, v in pairs.params.items()})
     fwhm = DEEPLENSE_PSF_FWHM if track == "deeplense" else PSF_FWHM[1]
@@ -70,7 +70,7 @@ def rows(rounds: int = 5, n: int = 96, few: int = 6) -> list[Row]:
     """Race the simulator, `n` lenses a call, against lenstronomy's loop over `few`, on both tracks."""
     import torch
 
-    from srutils.tracks import CLASSES, simulate
+    from srutils.lensing.simulator import CLASSES, simulate
 
     def make(track, threads):
         before = torch.get_num_threads()

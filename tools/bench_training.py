@@ -35,7 +35,7 @@ def srresnet_rows(
     Parameters
     ----------
     lesson : module, optional
-        Lesson 05's definitions, by `srutils.lesson_code.load`.
+        Lesson 05's definitions, by `tools.lesson_code.load`.
     width, blocks, batch, patch : int
         Maps and blocks of the network, patches a step, LR pixels a side.
     side : int
@@ -49,7 +49,7 @@ def srresnet_rows(
     import torch
 
     from srutils import pairs
-    from srutils.lesson_code import load
+    from tools.lesson_code import load
 
     lesson = lesson or load(SCRIPTS / "05_srgan.py")
     torch.manual_seed(0)
@@ -153,7 +153,7 @@ def srcnn_rows(rounds: int = 5, lesson=None, batch=16, patch=64) -> list[Row]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
-    from srutils.lesson_code import load
+    from tools.lesson_code import load
 
     lesson = lesson or load(SCRIPTS / "03_srcnn.py")
     rng = np.random.default_rng(0)

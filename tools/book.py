@@ -83,7 +83,8 @@ def fill_lists(text: str, pages: dict[Path, Path], root: Path = ROOT) -> str:
     Sphinx knows such lines in tables of contents, but warns where nothing matches.
     """
     names = [place.with_suffix("").as_posix() for place in pages.values()]
-    names += [f"srutils.{path.stem}" for path in (root / "srutils").glob("[a-z]*.py")]
+    modules = (path for path in (root / "srutils").rglob("[a-z]*.py") if "exercises" not in path.parts)
+    names += [".".join(path.relative_to(root).with_suffix("").parts) for path in modules]
     return LISTED.sub(lambda m: "".join(f"{m[1]}{x}\n" for x in sorted(fnmatch.filter(names, m[2]))), text)
 
 

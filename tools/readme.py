@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from srutils.download import aside
+from srutils.files.atomic import aside
 from tools.project import NOTEBOOKS, ROOT, lessons, repository, write_aside
 from tools.setup_cell import addresses, badge, badges, replace_badges
 

@@ -84,7 +84,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from srutils import lensing, metrics, pairs, photos, plotting, tracks
+from srutils import lensing, metrics, pairs, photos, plotting
+from srutils.lensing import raytrace
 
 plotting.use_style()
 plt.rcParams["figure.dpi"] = 80  # many pictures: keep the notebook small
@@ -359,7 +360,7 @@ def sky_grid(n, pixel):
 
 # %% [markdown]
 # Never believe a formula that you have typed in. We check three ways: against the course's batched ray
-# tracer (`srutils.lensing`, written in PyTorch), against **lenstronomy** (Birrer & Amara 2018), the package
+# tracer (`srutils.lensing.raytrace`, written in PyTorch), against **lenstronomy** (Birrer & Amara 2018), the package
 # that lens modellers use, and against physics: a round lens must show two images of a small source at
 # distance $\beta$ from the axis, magnified in total by $2\theta_E/\beta$ (Narayan & Bartelmann 1996).
 
@@ -368,17 +369,17 @@ lens = {"theta_E": 1.2, "q": 0.75, "phi": 0.5, "g1": 0.03, "g2": -0.02}
 x, y = sky_grid(200, 0.02)
 ours = np.array(to_source(x, y, lens))
 
-import torch  # noqa: E402  (only to talk to srutils.lensing)
+import torch  # noqa: E402  (only to talk to srutils.lensing.raytrace)
 
 e = (1 - lens["q"]) / (1 + lens["q"])
 e1, e2 = e * np.cos(2 * lens["phi"]), e * np.sin(2 * lens["phi"])
 tensors = dict(zip(("theta_E_main", "e1", "e2", "gamma1", "gamma2"), (1.2, e1, e2, 0.03, -0.02), strict=True))
 tensors = {k: torch.full((1, 1, 1), v, dtype=torch.float64) for k, v in tensors.items()}
 tensors["center_x"] = tensors["center_y"] = torch.zeros((1, 1, 1), dtype=torch.float64)
-ax, ay = lensing.deflection(torch.tensor(x)[None], torch.tensor(y)[None], tensors)
+ax, ay = raytrace.deflection(torch.tensor(x)[None], torch.tensor(y)[None], tensors)
 difference = np.abs(np.stack([x - ax[0].numpy(), y - ay[0].numpy()]) - ours).max()
 assert difference < 1e-9
-print("srutils.lensing agrees to better than 1e-9 arcsec")
+print("srutils.lensing.raytrace agrees to better than 1e-9 arcsec")
 
 if importlib.util.find_spec("lenstronomy"):
     from lenstronomy.LensModel.lens_model import LensModel
@@ -486,8 +487,8 @@ def bin_pixels(image, k):
 
 def expose(image, area, rng):
     """Count photons in pixels `area` times as large as HR's, take the sky off, and return to brightness."""
-    photons = rng.poisson((np.maximum(image, 0) * tracks.PEAK + tracks.SKY) * area)
-    return (photons / area - tracks.SKY) / tracks.PEAK
+    photons = rng.poisson((np.maximum(image, 0) * lensing.PEAK + lensing.SKY) * area)
+    return (photons / area - lensing.SKY) / lensing.PEAK
 
 
 def ellipse(e1, e2):
@@ -497,27 +498,27 @@ def ellipse(e1, e2):
 
 
 # %%
-one = tracks.simulate("telescope", 17, scale=4, classes="no_substructure", seed=7)[16]
+one = lensing.simulate("telescope", 17, scale=4, classes="no_substructure", seed=7)[16]
 p = {name: values[0] for name, values in one.params.items()}
 halo = {"theta_E": p["theta_E"], "x0": p["center_x"], "y0": p["center_y"]} | ellipse(p["e1"], p["e2"])
 halo |= {"g1": p["gamma1"], "g2": p["gamma2"]}
 galaxy = {"radius": p["source_radius"], "n": p["source_n"], "x0": p["source_x"], "y0": p["source_y"]}
 galaxy |= ellipse(p["source_e1"], p["source_e2"])
 
-fine = tracks.SUPERSAMPLING  # rays a HR pixel, along each axis
-x, y = sky_grid(tracks.SIZE["telescope"] * fine, tracks.PIXEL / fine)
+fine = lensing.SUPERSAMPLING  # rays a HR pixel, along each axis
+x, y = sky_grid(lensing.SIZE["telescope"] * fine, lensing.PIXEL / fine)
 sky = sersic(*to_source(x, y, halo), **galaxy)
 rng = np.random.default_rng(0)
 stages, peak = {}, one.params["peak_brightness"][0]  # one unit for both: the brightest pixel of HR
 for name, s in (("HR", 1), ("LR x4", 4)):
-    blurred = blur(sky, tracks.PSF_FWHM[s] / tracks.PIXEL * fine)
+    blurred = blur(sky, lensing.PSF_FWHM[s] / lensing.PIXEL * fine)
     binned = bin_pixels(blurred, s * fine)
     stages[name] = [sky / peak, blurred / peak, binned / peak, expose(binned / peak, s**2, rng)]
 
 difference = np.abs(stages["HR"][2] - one.truth[0, ..., 0]).max()
 assert difference < 1e-3
 print("our noise-free HR is the track's to better than 1e-3 of the peak")
-photon_noise = np.sqrt((one.truth[0, ..., 0] + tracks.SKY / tracks.PEAK) / tracks.PEAK)
+photon_noise = np.sqrt((one.truth[0, ..., 0] + lensing.SKY / lensing.PEAK) / lensing.PEAK)
 print(f"noise a HR pixel: {photon_noise.min():.4f} on dark sky, {photon_noise.max():.4f} at the peak of 1")
 
 # %% tags=["nbval-ignore-output"]
@@ -528,7 +529,7 @@ for row, (name, images) in zip(axes, stages.items(), strict=True):
     for ax, image, title in zip(row, images, titles, strict=True):
         drawn = ax.imshow(image, norm=norm, origin="lower", extent=(-3.2, 3.2, -3.2, 3.2))
         ax.set(xticks=[], yticks=[], xlim=(-2, 2), ylim=(-2, 2), title=f"{title}: {len(image)} px")
-    row[0].set_ylabel(f"{name}: PSF {tracks.PSF_FWHM[1 if name == 'HR' else 4]}″")
+    row[0].set_ylabel(f"{name}: PSF {lensing.PSF_FWHM[1 if name == 'HR' else 4]}″")
 bar = figure.colorbar(drawn, ax=axes, shrink=0.6, label="brightness (HR's noise-free peak is 1)")
 bar.set_ticks([0, 0.1, 0.3, 1], labels=["0", "0.1", "0.3", "1"], minor=False)
 bar.minorticks_off()
@@ -551,11 +552,11 @@ plotting.show(figure, alt="A lens after each step of the instrument, sharp and b
 # imitates a well-known benchmark. It is the subject of section 5.)
 
 # %%
-lenses = tracks.simulate("telescope", 360, seed=0)
-lenses_x4 = tracks.simulate("telescope", 60, scale=4, seed=0)
-replica = tracks.simulate("deeplense", 60, seed=0)
+lenses = lensing.simulate("telescope", 360, seed=0)
+lenses_x4 = lensing.simulate("telescope", 60, scale=4, seed=0)
+replica = lensing.simulate("deeplense", 60, seed=0)
 
-expected = np.sqrt((lenses.truth + tracks.SKY / tracks.PEAK) / tracks.PEAK)
+expected = np.sqrt((lenses.truth + lensing.SKY / lensing.PEAK) / lensing.PEAK)
 ratio = ((lenses.hr - lenses.truth) / expected).std()
 print(f"HR minus truth, in units of the photon noise sqrt(N): {ratio:.2f}")
 assert abs(ratio - 1) < 0.01
@@ -626,7 +627,7 @@ plotting.show(figure, alt="Spectra of both tracks: the signal falls onto a flat 
 # and noise three times, the class being the only difference.
 
 # %%
-triplets = tracks.simulate("telescope", 180, seed=0, triplets=True)
+triplets = lensing.simulate("telescope", 180, seed=0, triplets=True)
 peaks = triplets.params["peak_brightness"].reshape(-1, 3, 1, 1)
 scenes = triplets.truth[..., 0].reshape(-1, 3, 128, 128) * peaks / peaks[:, :1]  # one unit
 assert np.ptp(triplets.params["theta_E"].reshape(-1, 3), axis=1).max() == 0
@@ -634,9 +635,9 @@ assert np.ptp(triplets.params["theta_E"].reshape(-1, 3), axis=1).max() == 0
 
 def traces(scale):
     """Noise-free change by subhalos and by the vortex, in units of a pixel's noise: (N, 2, h, w)."""
-    wider = np.sqrt(tracks.PSF_FWHM[scale] ** 2 - tracks.PSF_FWHM[1] ** 2) / tracks.PIXEL
+    wider = np.sqrt(lensing.PSF_FWHM[scale] ** 2 - lensing.PSF_FWHM[1] ** 2) / lensing.PIXEL
     seen = np.array([[bin_pixels(blur(image, wider), scale) for image in three] for three in scenes])
-    noise = np.sqrt((seen[:, :1] + tracks.SKY / tracks.PEAK) / tracks.PEAK) / scale
+    noise = np.sqrt((seen[:, :1] + lensing.SKY / lensing.PEAK) / lensing.PEAK) / scale
     return (seen[:, 1:] - seen[:, :1]) / noise
 
 
@@ -645,7 +646,7 @@ print("                     typical pixel on the arc    strongest pixel    all p
 for scale, name in ((1, "HR"), (2, "LR x2"), (4, "LR x4")):
     changes[name] = traces(scale)
     arc = scenes[:, 0].reshape(60, 128 // scale, scale, 128 // scale, scale).mean((2, 4)) > 0.1
-    for k, kind in enumerate(tracks.CLASSES[1:]):
+    for k, kind in enumerate(lensing.CLASSES[1:]):
         typical = np.median([np.abs(c[k][a]).mean() for c, a in zip(changes[name], arc, strict=True)])
         strongest = np.median(np.abs(changes[name][:, k]).max((1, 2)))
         significance[name, kind] = np.sqrt(np.square(changes[name][:, k]).sum((1, 2)))
@@ -714,7 +715,7 @@ def auc(a, b):
     return (a[:, None] > b).mean() + 0.5 * (a[:, None] == b).mean()
 
 
-many = tracks.lens_set("telescope", 900, split="train")
+many = lensing.lens_set("telescope", 900, split="train")
 q = many.params
 macro = {"Einstein radius": q["theta_E"], "shear": np.hypot(q["gamma1"], q["gamma2"]),
          "source radius": q["source_radius"], "flux": many.truth.mean((1, 2, 3))}  # fmt: skip
@@ -727,7 +728,7 @@ for name, values in macro.items():
     assert np.abs(np.array(areas) - 0.5).max() < 4 * chance
 
 figure, ax = plt.subplots(figsize=(7.5, 2.9), layout="constrained")
-for k, (name, style) in enumerate(zip(tracks.CLASSES, ("-", "--", ":"), strict=True)):
+for k, (name, style) in enumerate(zip(lensing.CLASSES, ("-", "--", ":"), strict=True)):
     ax.hist(q["theta_E"][many.labels == k], 16, range=(0.8, 1.6), histtype="step", linewidth=1.8,
             linestyle=style, color=plotting.COLOURS[(0, 4, 5)[k]], label=name)  # fmt: skip
 ax.axhline(300 / 16, color="0.7", linewidth=1, label="the prior: uniform")
@@ -806,10 +807,10 @@ def keys(t, a):
 
 
 # %% tags=["nbval-ignore-output"]
-files, figure_file = tracks.find_deeplense(), course.find_data("lensing/sr_pairs_decoded_8bit.npz")
+files, figure_file = lensing.find_deeplense(), course.find_data("lensing/sr_pairs_decoded_8bit.npz")
 original = None
 if files is not None:
-    original = tracks.load_deeplense(files, n=20)
+    original = lensing.load_deeplense(files, n=20)
 elif figure_file is not None:
     with np.load(figure_file) as stored:
         original = pairs.ImagePairs(stored["LR"][..., None], stored["HR"][..., None], 2, "original pairs")
@@ -897,8 +898,8 @@ confession = torch.nn.functional.interpolate(hr, scale_factor=0.5, mode="bicubic
 assert np.abs(confession - replica.lr[..., 0]).max() < 1e-6
 
 # on telescope: the photon noise of LR (pixels of four times the area), and of HR seen through the kernel
-lr_noise = np.mean(np.clip(lenses.lr[:40], 0, None) + tracks.SKY / tracks.PEAK) / tracks.PEAK / 4
-hr_noise = np.mean(lenses.truth[:40] + tracks.SKY / tracks.PEAK) / tracks.PEAK
+lr_noise = np.mean(np.clip(lenses.lr[:40], 0, None) + lensing.SKY / lensing.PEAK) / lensing.PEAK / 4
+hr_noise = np.mean(lenses.truth[:40] + lensing.SKY / lensing.PEAK) / lensing.PEAK
 two_exposures = np.sqrt(lr_noise + hr_noise * np.square(fits["telescope"][0]).sum())
 print(f"  photon noise of two exposures  {'':11} {two_exposures:11.4f}")
 assert abs(rms["telescope"]["best of all 6 x 6 kernels"] / two_exposures - 1) < 0.1
@@ -1067,7 +1068,7 @@ else:
     views = {"COSMOS galaxy (source)": spiral, "through the lens": lensed}
     peak = bin_pixels(blur(lensed, 0.09 / 0.025), 2).max()
     for name, s in (("telescope, HR", 1), ("telescope, LR x4", 4)):
-        image = bin_pixels(blur(lensed, tracks.PSF_FWHM[s] / 0.025), 2 * s) / peak
+        image = bin_pixels(blur(lensed, lensing.PSF_FWHM[s] / 0.025), 2 * s) / peak
         views[name] = expose(image, s**2, np.random.default_rng(1)) * peak
     norm = plotting.stretch([lensed], softening=0.15, limits=(-0.01, lensed.max()))
     cut = {k: v[len(v) // 8 : -len(v) // 8, len(v) // 8 : -len(v) // 8] for k, v in views.items()}
@@ -1165,7 +1166,7 @@ print("photographs in train, validation, test:", *(len(n) for n in names))
 assert not (names[0] & names[1] or names[0] & names[2] or names[1] & names[2])
 assert set.union(*names) == set(photographs)
 
-drawn = {k: tracks.simulate("telescope", 24, split=k, seed=0).params["theta_E"] for k in tracks.SPLITS}
+drawn = {k: lensing.simulate("telescope", 24, split=k, seed=0).params["theta_E"] for k in lensing.SPLITS}
 rings = np.concatenate(list(drawn.values()))
 assert len(np.unique(rings)) == len(rings)
 assert np.array_equal(drawn["test"], lenses.params["theta_E"][:24])  # a longer set begins with the shorter
@@ -1255,7 +1256,7 @@ exercises.check(1, 1, find_a)
 #
 # <details><summary>Hint</summary>
 #
-# Trace both skies, with and without the clump, on the grid of section 3 (256 × 256 rays, `tracks.PIXEL /
+# Trace both skies, with and without the clump, on the grid of section 3 (256 × 256 rays, `lensing.PIXEL /
 # fine` apart); the clump's deflection is subtracted in the lens equation like the others. `blur` and
 # `bin_pixels` each sky as section 3 does for "HR" and for "LR x4", and divide by the brightest pixel of HR
 # without the clump. The noise of a pixel, and how pixels are put together, is in `traces`; take the noise of

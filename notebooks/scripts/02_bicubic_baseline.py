@@ -79,7 +79,8 @@ from scipy import fft, ndimage, optimize
 from skimage import metrics as skimage_metrics
 from skimage import restoration, transform
 
-from srutils import classical, metrics, pairs, photos, plotting, scoreboard, tracks
+from srutils import lensing, metrics, pairs, photos, plotting, scoring
+from srutils.lensing import baselines
 from srutils.upscale import Upscaler
 
 plotting.use_style()
@@ -582,7 +583,7 @@ psnr_span, ssim_span = np.ptp(values[:, 0]), np.ptp(values[:, 1:3])
 assert np.isclose(metrics.photo_scores(sr, hr, 4)["psnr"], table["luma 16-235, shaved"][0], atol=1e-3)
 mses = np.array(
     [
-        scoreboard.score_photo(Upscaler.load("bicubic", 4), x, "rgb8")["mse"]
+        scoring.score_photo(Upscaler.load("bicubic", 4), x, "rgb8")["mse"]
         for x in photos.builtin(True).values()
     ]
 )
@@ -607,7 +608,7 @@ assert psnr_span > 1.4 and ssim_span > 0.04 and single > pooled + 0.3
 # what SSIM marks down, and a larger $c_2$ forgives it.
 
 # %%
-few = tracks.simulate("deeplense", 20, split="val", seed=0)
+few = lensing.simulate("deeplense", 20, split="val", seed=0)
 sr = Upscaler.load("bicubic", 2)(few.lr)
 right, wrong = (metrics.ssim(sr, few.hr, data_range=r).mean() for r in (1, 2))
 print(f"SSIM of bicubic on 20 lenses: {right:.3f} with the right range, 1; {wrong:.3f} with 2")
@@ -624,7 +625,7 @@ except ValueError:
 #
 # ### Two conventions, one benchmark
 #
-# Published tables of photographs follow one of two conventions, and `srutils.scoreboard` has both:
+# Published tables of photographs follow one of two conventions, and `srutils.scoring` has both:
 #
 # - **luma** (to about 2016, Dong et al.): HR's luma is rounded to 8 bits, LR is made from it in floating
 #   point, SR's luma is rounded;
@@ -641,7 +642,7 @@ def photo_table(images, published=None):
     for scale in (2, 3, 4):
         bicubic, row = Upscaler.load("bicubic", scale), [f"x{scale}"]
         for protocol in ("luma", "rgb8"):
-            scores = [scoreboard.score_photo(bicubic, hr, protocol) for _, hr in images]
+            scores = [scoring.score_photo(bicubic, hr, protocol) for _, hr in images]
             row.append(
                 "{:.2f} / {:.4f}".format(*(np.mean([s[key] for s in scores]) for key in ("psnr", "ssim")))
             )
@@ -695,8 +696,8 @@ print("on the same photographs the two conventions agree to 0.05 dB")
 # HR. We draw the lenses that `srutils evaluate` draws: the test split, seed 0.
 
 # %%
-N = scoreboard.LENSES
-deep = tracks.simulate("deeplense", N, split="test", seed=0)
+N = scoring.LENSES
+deep = lensing.simulate("deeplense", N, split="test", seed=0)
 size = deep.hr.shape[1:3]
 lens_sr = {name: Upscaler.load(name, 2)(deep.lr) for name in KERNELS}
 lens_sr["bicubic, a = -0.75"] = Upscaler.load("bicubic-torch", 2)(deep.lr)
@@ -720,17 +721,17 @@ twins = [
 for other in (*twins, cv2.resize(one, size, interpolation=cv2.INTER_CUBIC)):
     assert np.abs(other - lens_sr["bicubic, a = -0.75"][0, ..., 0]).max() < 2e-6
 soft, hard = (lens_scores[name]["psnr"].mean() for name in ("bicubic", "bicubic, a = -0.75"))
-quoted = scoreboard.evaluate_lenses(Upscaler.load("bicubic", 2), deep)["bicubic"]["psnr"]
+quoted = scoring.evaluate_lenses(Upscaler.load("bicubic", 2), deep)["bicubic"]["psnr"]
 assert 41.2 < hard < 41.75 and soft > hard + 0.2 and np.isclose(quoted, hard, atol=1e-4)
 print(f"a = -0.5 (Pillow) scores {soft:.2f} dB, a = -0.75 (torch, OpenCV) {hard:.2f} dB")
 print(f"srutils evaluate quotes {quoted:.2f} dB as bicubic's score")
 
 # %% tags=["nbval-ignore-output"]
-files = tracks.find_deeplense()
+files = lensing.find_deeplense()
 if files is None:
     print("The original files would be scored here: `srutils fetch deeplense-sr`.")
 else:
-    real = tracks.load_deeplense(files, n=course.pick(300, 1000))
+    real = lensing.load_deeplense(files, n=course.pick(300, 1000))
     real_sr = {name: Upscaler.load(name, 2)(real.lr) for name in KERNELS}
     real_sr["bicubic, a = -0.75"] = Upscaler.load("bicubic-torch", 2)(real.lr)
     print(f"the original test, {len(real)} pairs")
@@ -753,7 +754,7 @@ else:
 # its projection on what $B$ lets through: $B^+ (B\,n\,B^T) B^{+T}$, with the pseudo-inverse $B^+$. That is
 # the **oracle**: no network can beat it on average, as it knows more than any network. (For white noise it
 # is exact. Photon noise grows with the light, and a weighted projection would do a trifle better;
-# `tracks.oracle` says how little.)
+# `lensing.oracle` says how little.)
 
 # %%
 B = weights(150, 75, a75, 2, antialias=False, edge="repeat")
@@ -761,7 +762,7 @@ assert np.abs(B @ deep.hr[0, ..., 0] @ B.T - deep.lr[0, ..., 0]).max() < 1e-5  #
 inverse = np.linalg.pinv(B)
 truth, lr = deep.truth[..., 0].astype(float), deep.lr[..., 0].astype(float)
 oracle = (truth + inverse @ (lr - B @ truth @ B.T) @ inverse.T)[..., None]
-assert np.abs(oracle - tracks.oracle(deep)).max() < 1e-5
+assert np.abs(oracle - lensing.oracle(deep)).max() < 1e-5
 references = {"oracle": oracle, "noise-free truth": deep.truth}
 lens_scores |= {name: metrics.lens_scores(sr, deep.hr) for name, sr in references.items()}
 level = {name: scores["psnr"].mean() for name, scores in lens_scores.items()}
@@ -860,20 +861,20 @@ plotting.show(
 # %%
 def transfer(n, scale, fwhm=None):
     """How LR's telescope sees each frequency of an n x n HR scene; fwhm in arcsec, LR's own by default."""
-    fwhm = np.sqrt((fwhm or tracks.PSF_FWHM[scale]) ** 2 - tracks.PSF_FWHM[1] ** 2) / tracks.PIXEL
+    fwhm = np.sqrt((fwhm or lensing.PSF_FWHM[scale]) ** 2 - lensing.PSF_FWHM[1] ** 2) / lensing.PIXEL
     f = np.fft.fftfreq(n)
     blur = np.exp(-2 * (np.pi * f * fwhm / np.sqrt(8 * np.log(2))) ** 2)
     average = np.exp(2j * np.pi * np.outer(f, np.arange(scale))).mean(1)  # pixels 0 ... scale - 1 on
     return np.outer(blur * average, blur * average).astype(np.complex64)
 
 
-telescope = {scale: tracks.simulate("telescope", N, scale=scale, split="test", seed=0) for scale in (2, 4)}
+telescope = {scale: lensing.simulate("telescope", N, scale=scale, split="test", seed=0) for scale in (2, 4)}
 for scale, lenses in telescope.items():
     T = transfer(128, scale)
-    assert np.abs(T - classical.transfer((128, 128), scale)).max() < 1e-6
+    assert np.abs(T - baselines.transfer((128, 128), scale)).max() < 1e-6
     model = np.fft.ifft2(np.fft.fft2(lenses.truth[:60, ..., 0]) * T).real[:, ::scale, ::scale]
-    photons = np.maximum(model, 0) * tracks.PEAK + tracks.SKY  # per HR pixel's area
-    variance = photons / (scale * tracks.PEAK) ** 2
+    photons = np.maximum(model, 0) * lensing.PEAK + lensing.SKY  # per HR pixel's area
+    variance = photons / (scale * lensing.PEAK) ** 2
     chi2 = np.mean((lenses.lr[:60, ..., 0] - model) ** 2 / variance)
     print(f"x{scale}: LR minus model is photon noise: chi square per pixel {chi2:.2f}")
     assert abs(chi2 - 1) < 0.05
@@ -901,7 +902,7 @@ for scale, lenses in telescope.items():
 # be smooth, as if a Gaussian of some width had been part of the instrument, and smooth the result at the
 # end.
 #
-# The cell after next compares our two dozen lines with other people's: `srutils.classical` has both
+# The cell after next compares our two dozen lines with other people's: `srutils.lensing.baselines` has both
 # methods, and where nothing is reduced and the sky is dark, Richardson-Lucy must agree with scikit-image's,
 # which convolves directly. (The two treat the border differently, so only the middle can agree.)
 
@@ -917,7 +918,7 @@ def wiener(y, T, scale, corner, slope, noise):
     return np.maximum(fft.ifft2(spectrum * weight.astype(np.complex64)).real, 0)
 
 
-def richardson_lucy(y, T, scale, checkpoints, sky=tracks.SKY / tracks.PEAK, smoothing=0.0):
+def richardson_lucy(y, T, scale, checkpoints, sky=lensing.SKY / lensing.PEAK, smoothing=0.0):
     """y: (N, h, w). A dict of the estimates (N, h * scale, w * scale) after some numbers of iterations."""
     n, half = len(T), len(T) // 2 + 1
     blur = np.exp(-2 * (np.pi * np.fft.fftfreq(n) * smoothing / np.sqrt(8 * np.log(2))) ** 2)
@@ -945,9 +946,9 @@ def richardson_lucy(y, T, scale, checkpoints, sky=tracks.SKY / tracks.PEAK, smoo
 y = telescope[2].lr[:4]
 T = transfer(128, 2)
 ours = wiener(y[..., 0], T, 2, 0.05, 2.5, 1e-6)
-assert np.abs(ours - classical.wiener(y, 2, corner=0.05, slope=2.5, noise=1e-6)[..., 0]).max() < 1e-5
+assert np.abs(ours - baselines.wiener(y, 2, corner=0.05, slope=2.5, noise=1e-6)[..., 0]).max() < 1e-5
 ours = richardson_lucy(y[..., 0], T, 2, (12,), smoothing=1.0)[12]
-assert np.abs(ours - classical.richardson_lucy(y, 2, iterations=12, smoothing=1.0)[..., 0]).max() < 1e-5
+assert np.abs(ours - baselines.richardson_lucy(y, 2, iterations=12, smoothing=1.0)[..., 0]).max() < 1e-5
 
 psf = np.outer(*[np.exp(-0.5 * (np.arange(-4, 5) / 1.5) ** 2)] * 2)
 psf /= psf.sum()
@@ -967,7 +968,7 @@ print("Wiener and Richardson-Lucy agree with srutils, and Richardson-Lucy with s
 # number of iterations, which one run gives all at once.
 
 # %%
-simulate = partial(tracks.simulate, "telescope", 120, split="val", seed=0)
+simulate = partial(lensing.simulate, "telescope", 120, split="val", seed=0)
 validation = {scale: simulate(scale=scale) for scale in (2, 4)}
 CORNERS, SLOPES, NOISES = (0.04, 0.08, 0.16), (3.0, 4.0, 5.0), 10.0 ** np.arange(-9.5, -2.9, 0.5)
 
@@ -986,7 +987,7 @@ for scale, values in wiener_search.items():
     print(f"Wiener x{scale}: corner {CORNERS[i]}, slope {SLOPES[j]}, noise {NOISES[k]:.1e}:", end=" ")
     print(f"{values.max():.2f} dB on 120 validation lenses")
     best = {"corner": CORNERS[i], "slope": SLOPES[j], "noise": NOISES[k]}
-    assert all(np.isclose(best[key], classical.WIENER[scale][key]) for key in best)
+    assert all(np.isclose(best[key], baselines.WIENER[scale][key]) for key in best)
 
 figure, axes = plt.subplots(1, 2, figsize=(10.5, 3.3), layout="constrained")
 for ax, (scale, values) in zip(axes, wiener_search.items(), strict=True):
@@ -1025,7 +1026,7 @@ for scale, numbers in ITERATIONS.items():
     best[scale] = {"iterations": numbers[lucy_search[scale, width].argmax()], "smoothing": width}
     top = lucy_search[scale, width].max()
     print(f"Richardson-Lucy x{scale}: {best[scale]}: {top:.2f} dB on {SEARCHED} validation lenses")
-assert best == classical.RICHARDSON_LUCY
+assert best == baselines.RICHARDSON_LUCY
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.3), layout="constrained")
 for ax, (scale, numbers) in zip(axes, ITERATIONS.items(), strict=True):
@@ -1045,7 +1046,7 @@ plotting.show(figure, alt="PSNR of Richardson-Lucy against iterations: it rises,
 # PSNR rises while Richardson-Lucy sharpens the arcs, peaks, and falls as it begins to fit the noise.
 # Stopping at the peak is *early stopping*, decades before neural networks made it famous. Smoothing
 # flattens the fall and moves the peak to later iterations; at x2 that is worth several tenths of a decibel,
-# at x4 (a wider PSF, better averaged noise) it is not. The grid's optimum is what `srutils.classical`
+# at x4 (a wider PSF, better averaged noise) it is not. The grid's optimum is what `srutils.lensing.baselines`
 # ships, as the assertions said.
 #
 # ### On the test lenses
@@ -1139,7 +1140,7 @@ runs = richardson_lucy(y, T, 2, LONG)
 long_psnr, long_chi2 = [], []
 for x in runs.values():
     predicted = np.fft.ifft2(np.fft.fft2(x) * T).real[:, ::2, ::2]
-    variance = (np.maximum(predicted, 0) * tracks.PEAK + tracks.SKY) / (2 * tracks.PEAK) ** 2
+    variance = (np.maximum(predicted, 0) * lensing.PEAK + lensing.SKY) / (2 * lensing.PEAK) ** 2
     long_chi2.append(np.mean((y - predicted) ** 2 / variance))
     long_psnr.append(metrics.psnr(x[..., None], some.truth).mean())
 for iteration, psnr, chi2 in zip(LONG, long_psnr, long_chi2, strict=True):
@@ -1164,8 +1165,8 @@ plotting.show(
 lenses = telescope[2]
 wrong_psf = {}
 for factor in (0.8, 0.9, 1.0, 1.1, 1.2):
-    T = transfer(128, 2, fwhm=factor * tracks.PSF_FWHM[2])
-    sr = wiener(lenses.lr[..., 0], T, 2, **classical.WIENER[2])
+    T = transfer(128, 2, fwhm=factor * lensing.PSF_FWHM[2])
+    sr = wiener(lenses.lr[..., 0], T, 2, **baselines.WIENER[2])
     wrong_psf[factor] = metrics.psnr(sr[..., None], lenses.truth).mean()
     print(f"PSF taken as {factor:.1f} of the real width: {wrong_psf[factor]:.2f} dB")
 assert max(wrong_psf, key=wrong_psf.get) == 1.0 and wrong_psf[1.0] - wrong_psf[1.2] > 1

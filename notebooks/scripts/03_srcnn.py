@@ -90,7 +90,9 @@ from IPython import get_ipython
 from IPython.display import Markdown, display
 from scipy import ndimage
 
-from srutils import classical, metrics, model_file, pairs, photos, plotting, scoreboard, tracks, training
+from srutils import lensing, metrics, pairs, photos, plotting, scoring, training
+from srutils.lensing import baselines
+from srutils import model_files
 from srutils.upscale import Upscaler
 
 plotting.use_style()
@@ -164,7 +166,7 @@ def lens_data(track):
     """The same for lenses: LR on deeplense, its enlargement on telescope; the target is the noisy HR."""
     sets = []
     for split, n in (("train", LENSES[track]), ("val", course.pick(24, 64))):
-        lenses = tracks.lens_set(track, n, split=split)
+        lenses = lensing.lens_set(track, n, split=split)
         seen = lenses.lr if track == "deeplense" else pairs.resize(lenses.lr, lenses.hr.shape[1:3])
         sets += [seen, lenses.hr]
     return sets
@@ -172,7 +174,7 @@ def lens_data(track):
 
 # %% tags=["nbval-ignore-output"]
 cat = luma8(photos.builtin()["chelsea"])[60:204, 120:312]
-lens = tracks.simulate("telescope", 1, seed=5)
+lens = lensing.simulate("telescope", 1, seed=5)
 examples = {
     "photograph, x3": (*photo_pair(cat, 3), "gray", plt.Normalize(0, 1)),
     "lens, telescope x2": (
@@ -415,13 +417,13 @@ def train(name, data, steps, new=three_layers, patch=64, batch=16, tries=1, star
 def scores_of(up, track):
     """What the card says of an upscaler: its scores on what it was not trained with, and bicubic's."""
     if track != "photo":
-        lenses = tracks.lens_set(track, course.pick(60, 1000), split="test")
-        return {f"{track} test": scoreboard.evaluate_lenses(up, lenses)}
+        lenses = lensing.lens_set(track, course.pick(60, 1000), split="test")
+        return {f"{track} test": scoring.evaluate_lenses(up, lenses)}
     # The full preset trains on other pictures, so that all built-in photographs are held out.
     sets = {"held-out photographs": course.pick(photos.photo_split()[2], photos.builtin()).items()}
     if course.find_data("Set5"):
         sets["Set5"] = photos.set5()
-    return {name: scoreboard.evaluate_photos(up, images) for name, images in sets.items()}
+    return {name: scoring.evaluate_photos(up, images) for name, images in sets.items()}
 
 
 def ship(name, track, scale, model, records, **facts):
@@ -443,7 +445,7 @@ def ship(name, track, scale, model, records, **facts):
         twin(np.zeros((1, 32, 32, 1), np.float32))
         export = lambda path: twin.export(str(path), format="onnx", verbose=False)  # noqa: E731
         reference = lambda x: keras.ops.convert_to_numpy(twin(x))  # noqa: E731
-        card = model_file.save_model(name, folder, export, reference, card)
+        card = model_files.save_model(name, folder, export, reference, card)
     card["metrics"] = scores_of(Upscaler.load(folder / f"{name}.onnx"), track)
     aside = folder / f".{name}.json"
     aside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -803,7 +805,7 @@ header = "| model | test set (images) | bicubic, PSNR [dB] / SSIM | ours | publi
 header += "\n|---|---|---|---|---|---|\n"
 display(Markdown(header + "\n".join(rows)))
 
-checked = scoreboard.evaluate_photos(srcnn_x3, photos.builtin().items())
+checked = scoring.evaluate_photos(srcnn_x3, photos.builtin().items())
 on_card = srcnn_x3.card["metrics"]["held-out photographs"]
 assert checked["psnr"] > checked["bicubic"]["psnr"] + 0.5
 assert srcnn_x3.card["preset"] == "quick" or abs(checked["psnr"] - on_card["psnr"]) < 0.005
@@ -915,7 +917,7 @@ def best_linear(x, y, new, size):
     return out, np.linalg.cond(system)
 
 
-lenses, val = (tracks.lens_set("deeplense", n, split=k) for n, k in ((120, "train"), (64, "val")))
+lenses, val = (lensing.lens_set("deeplense", n, split=k) for n, k in ((120, "train"), (64, "val")))
 size = lenses.hr.shape[1:3]
 seen = {"the enlarged picture": (pairs.resize(lenses.lr, size), pairs.resize(val.lr, size))}
 seen["LR"] = (lenses.lr, val.lr)
@@ -925,7 +927,7 @@ for what, (x_lens, x_val) in seen.items():
     fitted, condition[what] = best_linear(x_lens, lenses.hr, x_val, 9)
     levels[f"linear filter on {what}"] = metrics.psnr(fitted, val.hr).mean()
     print(f"linear filter on {what:20} condition number {condition[what]:.0e}")
-levels["ceiling (oracle)"] = metrics.psnr(tracks.oracle(val), val.hr).mean()
+levels["ceiling (oracle)"] = metrics.psnr(lensing.oracle(val), val.hr).mean()
 for what, value in levels.items():
     print(f"{what:39} {value:.2f} dB")
 
@@ -947,7 +949,7 @@ keras.utils.set_random_seed(0)
 run_length = course.pick(100, 2000)
 quick_run = train("lesson-telescope", lens_data("telescope"), run_length, patch=48, batch=8, fresh=True)
 shipped_deeplense, shipped_telescope = (shipped(track, 2)[0] for track in ("deeplense", "telescope"))
-other = tracks.lens_set("telescope", course.pick(24, 64), split="val")
+other = lensing.lens_set("telescope", course.pick(24, 64), split="val")
 levels_there = {"bicubic": metrics.psnr(pairs.resize(other.lr, other.hr.shape[1:3]), other.hr).mean()}
 levels_there["the noise-free truth itself"] = metrics.psnr(other.truth, other.hr).mean()
 record = shipped_deeplense.card["validation_psnr"]
@@ -986,13 +988,13 @@ plotting.show(
 # Both rulers, on 60 test lenses of each track that no run has seen:
 
 # %%
-deeplense, telescope = (tracks.lens_set(track, 60, split="test") for track in ("deeplense", "telescope"))
+deeplense, telescope = (lensing.lens_set(track, 60, split="test") for track in ("deeplense", "telescope"))
 on_deeplense = {
     "bicubic (that test's own, a = -0.75)": Upscaler.load("bicubic-torch", 2)(deeplense.lr),
     "bicubic (a = -0.5)": pairs.resize(deeplense.lr, (150, 150)),
     "noise-free truth": deeplense.truth,
     "three layers, shipped": shipped_deeplense(deeplense.lr),
-    "oracle: the ceiling": tracks.oracle(deeplense),
+    "oracle: the ceiling": lensing.oracle(deeplense),
 }
 deeplense_scores = {name: metrics.lens_scores(image, deeplense.hr) for name, image in on_deeplense.items()}
 print("deeplense, 60 test lenses, against the noisy HR image")
@@ -1007,18 +1009,18 @@ assert levels["linear filter on LR"] < record[1] and 0 < levels["ceiling (oracle
 assert limit - 0.1 < reached < limit, "it must come within 0.1 dB of the ceiling, and cannot pass"
 
 # %% tags=["nbval-ignore-output"]
-if (folder := tracks.find_deeplense()) is None:
+if (folder := lensing.find_deeplense()) is None:
     print("The original test would be scored here: `srutils fetch deeplense-sr`.")
 else:
-    s = scoreboard.evaluate_lenses(shipped_deeplense, tracks.load_deeplense(folder, course.pick(60, 1000)))
+    s = scoring.evaluate_lenses(shipped_deeplense, lensing.load_deeplense(folder, course.pick(60, 1000)))
     print(f"{s['n']} original pairs: bicubic {s['bicubic']['psnr']:.2f} dB, three layers {s['psnr']:.2f} dB")
 
 # %% tags=["readme-table", "table-srcnn-telescope"]
 on_telescope = {
     "bicubic": pairs.resize(telescope.lr, (128, 128)),
     "HR, the better telescope's own noisy picture": telescope.hr,
-    "Wiener, tuned": classical.wiener(telescope.lr, 2),
-    "Richardson-Lucy, tuned (the best classical)": classical.richardson_lucy(telescope.lr, 2),
+    "Wiener, tuned": baselines.wiener(telescope.lr, 2),
+    "Richardson-Lucy, tuned (the best classical)": baselines.richardson_lucy(telescope.lr, 2),
     "three layers, shipped": shipped_telescope(telescope.lr),
 }
 telescope_scores = {name: metrics.lens_scores(image, telescope.truth) for name, image in on_telescope.items()}
@@ -1093,15 +1095,15 @@ def observe(sky, seed=0):
     rng = np.random.default_rng(seed)
     views = {}
     for s in (1, 2):
-        sigma = tracks.PSF_FWHM[s] / (tracks.PIXEL / 2) / np.sqrt(8 * np.log(2))
+        sigma = lensing.PSF_FWHM[s] / (lensing.PIXEL / 2) / np.sqrt(8 * np.log(2))
         n = len(sky) // (2 * s)
         views[s] = (
             ndimage.gaussian_filter(sky, sigma, mode="constant").reshape(n, 2 * s, n, 2 * s).mean((1, 3))
         )
     peak, noisy = views[1].max(), {}
     for s, view in views.items():
-        counts = rng.poisson((view / peak * tracks.PEAK + tracks.SKY) * s**2)
-        noisy[s] = (counts / s**2 - tracks.SKY) / tracks.PEAK
+        counts = rng.poisson((view / peak * lensing.PEAK + lensing.SKY) * s**2)
+        noisy[s] = (counts / s**2 - lensing.SKY) / lensing.PEAK
     return [image[None, ..., None].astype(np.float32) for image in (noisy[2], noisy[1], views[1] / peak)]
 
 
@@ -1111,7 +1113,7 @@ for x_offset, y_offset, flux in ((46, 10, 1.0), (-38, 26, 0.8), (8, -44, 0.6), (
 quasar_lr, quasar_hr, quasar = observe(sky)
 on_quasar = {"bicubic": pairs.resize(quasar_lr, (128, 128)), "HR": quasar_hr}
 on_quasar |= {
-    "Richardson-Lucy": classical.richardson_lucy(quasar_lr, 2),
+    "Richardson-Lucy": baselines.richardson_lucy(quasar_lr, 2),
     "three layers": shipped_telescope(quasar_lr),
 }
 on_quasar["truth"] = quasar
@@ -1265,7 +1267,7 @@ exercises.check(3, 1, unweave)
 # %% [markdown]
 # **2. What do noisy targets cost?** Section 9 says that a network trained on noisy HR images learns their
 # mean, the truth. Test it where no training is needed. Fit two linear filters with `best_linear` (9 × 9, on
-# the enlarged picture) to lenses of `tracks.lens_set("telescope", 60, split="train")`: one with `hr` as the
+# the enlarged picture) to lenses of `lensing.lens_set("telescope", 60, split="train")`: one with `hr` as the
 # target, one with `truth`. Apply both to the lenses of `telescope`, the 60 test lenses. By how many
 # decibels of mean PSNR, against the *truth*, is the filter with the noisy targets worse? Once with the
 # first 15 training lenses, once with all 60.

@@ -86,7 +86,8 @@ from keras import layers
 from skimage import data as samples
 from skimage import restoration
 
-from srutils import course, metrics, model_file, pairs, photos, plotting, scoreboard, tracks, training
+from srutils import course, lensing, metrics, pairs, photos, plotting, scoring, training
+from srutils import model_files
 from srutils.upscale import Upscaler
 
 SCALE, TILE, NAME = 2, 128, "autoencoder-photo-x2"
@@ -584,7 +585,7 @@ def export(folder, card):
             else:
                 twin.export(str(path), format="onnx", verbose=False)
 
-    return model_file.save_model(NAME, folder, write, lambda x: keras.ops.convert_to_numpy(twin(x)), card)
+    return model_files.save_model(NAME, folder, write, lambda x: keras.ops.convert_to_numpy(twin(x)), card)
 
 
 def tile_scores(upscaler, tiles):
@@ -598,7 +599,7 @@ def measured(upscaler):
     sets = {"held-out photographs": held_out.items()}
     if course.find_data("Set5"):
         sets["Set5"] = photos.set5()
-    scores = {name: scoreboard.evaluate_photos(upscaler, images) for name, images in sets.items()}
+    scores = {name: scoring.evaluate_photos(upscaler, images) for name, images in sets.items()}
     tiles = photos.tiles({name: image for name, image in held_out.items() if image.shape[-1] == 3}, TILE)
     row = {"n": len(tiles), "protocol": "RGB tiles", **tile_scores(upscaler, tiles)}
     row |= {name: tile_scores(Upscaler.load(name, SCALE), tiles) for name in ("bilinear", "bicubic")}
@@ -659,7 +660,7 @@ assert all(row["ssim"] > row["bicubic"]["ssim"] for row in shipped.card["metrics
 # %% tags=["nbval-ignore-output"]
 rows = {"128 px colour tiles": {name: ssim for name, (_, ssim) in ours.items()}}
 if course.find_data("Set5"):
-    set5 = scoreboard.evaluate_photos(shipped, photos.set5())
+    set5 = scoring.evaluate_photos(shipped, photos.set5())
     rows["Set5 (luma)"] = {"bicubic": set5["bicubic"]["ssim"], "shipped network": set5["ssim"]}
     print(
         f"Set5, PSNR on luma: bicubic {set5['bicubic']['psnr']:.2f} dB, shipped network {set5['psnr']:.2f} dB"
@@ -796,7 +797,7 @@ assert psnr["second job's network"] > psnr["non-local means, bicubic"] > psnr["b
 
 # %%
 page = photos.tiles({"page": samples.page()[..., None].astype(np.float32) / 255}, TILE)
-lens = np.repeat(tracks.simulate("telescope", 6, scale=2, seed=0).truth, 3, axis=-1)
+lens = np.repeat(lensing.simulate("telescope", 6, scale=2, seed=0).truth, 3, axis=-1)
 lens = lens / lens.max((1, 2, 3), keepdims=True)
 dropped = metrics.quantize(test_tiles[:, ::2, ::2])
 cases = {

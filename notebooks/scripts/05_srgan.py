@@ -94,18 +94,9 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from srutils import (
-    classical,
-    metrics,
-    model_file,
-    pairs,
-    perception,
-    photos,
-    plotting,
-    scoreboard,
-    tracks,
-    training,
-)
+from srutils import lensing, metrics, pairs, photos, plotting, scoring, training
+from srutils.lensing import baselines
+from srutils import model_files
 from srutils.upscale import Upscaler
 
 plotting.use_style()
@@ -136,7 +127,7 @@ TASKS = {
 def lens_data(track, scale, target="hr"):
     """LR images and targets to learn from, and the same for validation, against the track's own target."""
     train, val = (
-        tracks.lens_set(track, n, scale=scale, split=split)
+        lensing.lens_set(track, n, scale=scale, split=split)
         for split, n in (("train", course.pick(240, 6000)), ("val", course.pick(24, 64)))
     )
     return train.lr, getattr(train, target), val.lr, val.hr if track == "deeplense" else val.truth
@@ -519,12 +510,12 @@ def weights_of(path):
 def scores_of(up, track):
     """What a card says: the file's scores on what no run has seen, and bicubic's."""
     if track != "photo":
-        lenses = tracks.lens_set(track, course.pick(60, 1000), scale=up.scale, split="test")
-        return {f"{track} test": scoreboard.evaluate_lenses(up, lenses)}
+        lenses = lensing.lens_set(track, course.pick(60, 1000), scale=up.scale, split="test")
+        return {f"{track} test": scoring.evaluate_lenses(up, lenses)}
     sets = {"held-out photographs": course.pick(photos.photo_split()[2], photos.builtin(colour=True)).items()}
     if course.find_data("Set5"):
         sets["Set5"] = photos.set5()
-    return {name: scoreboard.evaluate_photos(up, images) for name, images in sets.items()}
+    return {name: scoring.evaluate_photos(up, images) for name, images in sets.items()}
 
 
 def ship(run, track, scale, **facts):
@@ -543,7 +534,7 @@ def ship(run, track, scale, **facts):
     card |= {"precision": run.accelerator.mixed_precision.replace("no", "float32")}
     card |= {"processes": run.accelerator.num_processes}
     card |= {"steps": run.step, "seconds": round(sum(row["seconds"] for row in run.rows)), "seed": 0, **facts}
-    card = model_file.save_model(run.name, folder, lambda path: export(network, path), reference, card)
+    card = model_files.save_model(run.name, folder, lambda path: export(network, path), reference, card)
     card["metrics"] = scores_of(Upscaler.load(folder / f"{run.name}.onnx"), track)
     aside = folder / f".{run.name}.json"
     aside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -564,7 +555,7 @@ train(quick, telescope_x4, pixel_update(F.mse_loss), patch=24, batch=8, every=ST
 
 to_beat = {
     "bicubic": pairs.resize(telescope_x4[2], (128, 128)),
-    "Richardson-Lucy": classical.richardson_lucy(telescope_x4[2], 4),
+    "Richardson-Lucy": baselines.richardson_lucy(telescope_x4[2], 4),
 }
 to_beat = {name: float(metrics.psnr(sr, telescope_x4[3]).mean()) for name, sr in to_beat.items()}
 figure = plotting.loss_curves(
@@ -875,8 +866,8 @@ games["broken on purpose"] = ({"pixel": 0.0, "content": 0.0, "adversarial": 1.0}
 start, data, steps = "srresnet-deeplense-x2", lens_data("deeplense", 2), course.pick(40, 400)
 for name, (weights, rates) in games.items():
     games[name] = adversarial_run(f"lesson-{name[:6]}", start, data, weights, steps, rates=rates)
-ceiling = tracks.lens_set("deeplense", course.pick(24, 64), split="val")
-ceiling = metrics.psnr(tracks.oracle(ceiling), ceiling.hr).mean()
+ceiling = lensing.lens_set("deeplense", course.pick(24, 64), split="val")
+ceiling = metrics.psnr(lensing.oracle(ceiling), ceiling.hr).mean()
 figure, axes = plt.subplots(3, 3, figsize=(9.6, 6.6), sharex=True, layout="constrained")
 for row, (name, run) in zip(axes, games.items(), strict=True):
     steps = [record["step"] for record in run.rows]
@@ -921,7 +912,7 @@ plotting.show(figure, alt="Three pairs in training: what the discriminator belie
 #
 # From here on we use the shipped files, on lenses and photographs that no run has seen. Beside PSNR and SSIM
 # stand two figures that do not ask *where* each pixel is, only whether the picture is like HR as a whole
-# (`srutils.perception`): how far the radial **power spectrum** is from the reference's, in powers of ten
+# (`srutils.metrics`): how far the radial **power spectrum** is from the reference's, in powers of ten
 # (dex), and how far the distribution of **gradient** strengths lies from the reference's, as a part of their
 # mean. Both are 0 for a perfect match; a blurred picture scores badly on both.
 
@@ -943,8 +934,8 @@ def judged(sr, reference):
     scores = metrics.lens_scores(sr, reference)
     figures = {key: scores[key].mean() for key in ("mse", "psnr", "ssim")} | {"std": scores["psnr"].std()}
     return figures | {
-        "spectrum": perception.spectrum_error(sr, reference),
-        "gradients": perception.gradient_error(sr, reference),
+        "spectrum": metrics.spectrum_error(sr, reference),
+        "gradients": metrics.gradient_error(sr, reference),
     }
 
 
@@ -958,9 +949,9 @@ def as_row(name, s):
 HEAD = "| MSE | PSNR [dB] | SSIM | spectrum error [dex] | gradient error |\n|---|---|---|---|---|---|\n"
 results, judgements = {}, {}
 for track, scale in list(TASKS)[:3]:
-    lenses = tracks.lens_set(track, 60, scale=scale, split="test")
+    lenses = lensing.lens_set(track, 60, scale=scale, split="test")
     enlarged = {name: up(lenses.lr) for name, up in upscalers(track, scale).items()}
-    enlarged |= {"oracle": tracks.oracle(lenses)} if track == "deeplense" else {"noisy HR": lenses.hr}
+    enlarged |= {"oracle": lensing.oracle(lenses)} if track == "deeplense" else {"noisy HR": lenses.hr}
     reference = lenses.hr if track == "deeplense" else lenses.truth
     results[track, scale] = lenses, reference, enlarged
     judgements[track, scale] = {name: judged(sr, reference) for name, sr in enlarged.items()}
@@ -991,10 +982,10 @@ for rows in judgements.values():
     assert rows["SRGAN"]["psnr"] < rows["SRResNet"]["psnr"] or rows is x2
 
 # %% tags=["nbval-ignore-output"]
-if (folder := tracks.find_deeplense()) is None:
+if (folder := lensing.find_deeplense()) is None:
     print("The original test would be scored here: `srutils fetch deeplense-sr`.")
 else:
-    real = tracks.load_deeplense(folder, course.pick(60, 1000))
+    real = lensing.load_deeplense(folder, course.pick(60, 1000))
     original = {name: judged(up(real.lr), real.hr) for name, up in upscalers("deeplense", 2).items()}
     text = f"| original test, {len(real)} pairs {HEAD}"
     display(Markdown(text + "".join(as_row(name, s) for name, s in original.items())))
@@ -1266,7 +1257,7 @@ plotting.show(
 # in two ways. (Our models were trained on other lenses; the 80 % stay unused.)
 
 # %%
-whole = tracks.lens_set("deeplense", 300, split="test", seed=5)
+whole = lensing.lens_set("deeplense", 300, split="test", seed=5)
 _, val, test = whole.split((0.8, 0.1, 0.1), seed=0)
 contestants = {"nearest neighbour": Upscaler.load("nearest", 2), **upscalers("deeplense", 2)}
 print("deeplense, 30 validation and 30 test lenses: MSE, PSNR, SSIM with data range 1 and 2")

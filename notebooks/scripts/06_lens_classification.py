@@ -81,10 +81,12 @@ import pandas as pd
 import torch
 from keras import layers, ops
 
-from srutils import class_scores, classifier, course, lens_priors, lensing, pairs, plotting
-from srutils import tracks, training, triplets
+from srutils import course, pairs, plotting, scoring
+from srutils.lensing import classifier, priors, raytrace
+from srutils import lensing, training
+from srutils.lensing import triplets
 
-NAME, SIZE, CLASSES = "lens-classifier", triplets.SIZE, tracks.CLASSES
+NAME, SIZE, CLASSES = "lens-classifier", triplets.SIZE, lensing.CLASSES
 ONLY = os.environ.get("SR_TRACK")  # set: train and export the model, and stop
 if ONLY not in (None, "", "deeplense"):
     raise ValueError("lesson 06 trains one model: SR_TRACK=deeplense")
@@ -184,10 +186,10 @@ def smooth_misfit(image, start, steps=3):
     return float(np.square(rest - move @ slopes).sum())
 
 
-def misfits(lenses, label, least_mass=lens_priors.DEEPLENSE_SUBHALOS[0]):
+def misfits(lenses, label, least_mass=priors.DEEPLENSE_SUBHALOS[0]):
     """`smooth_misfit` of lenses of one class, with subhalos from `least_mass` (shares of the halo) up."""
-    masses, found = (least_mass, lens_priors.DEEPLENSE_SUBHALOS[1]), []
-    with mock.patch.object(lens_priors, "DEEPLENSE_SUBHALOS", masses):  # for this block only
+    masses, found = (least_mass, priors.DEEPLENSE_SUBHALOS[1]), []
+    with mock.patch.object(priors, "DEEPLENSE_SUBHALOS", masses):  # for this block only
         for i in range(lenses):
             image, q = triplets.noise_free(1, seed=0, split="val", start=i)
             smooth = {k: v[:1] for k, v in q.items() if not k.startswith(("subhalo", "vortex"))}
@@ -264,7 +266,7 @@ def shifted(lens, step):
     return out | {"source_y": lens["source_y"] - step * lens["gamma2"]}
 
 
-traced = triplets.mean_counts(shifted(three, 2 * tracks.PIXEL))
+traced = triplets.mean_counts(shifted(three, 2 * lensing.PIXEL))
 worst = max(np.abs(np.roll(image, 2, 2) - traced)[inner].max() / image.max(), 1e-6)
 print(f"whole shift   differs by at most {worst:.0e} of the peak")
 assert worst < 1e-5
@@ -316,7 +318,7 @@ assert np.allclose(others[:2], taken, rtol=0.02) and others[2] < 0.8 * taken
 def observe(mean, rng, strength=1.0):
     """Mean counts (N, h, w) -> images (N, h, w, 1) in [0, 1], with this share of their photon noise."""
     normal = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
-    drawn = lensing.photon_counts(torch.from_numpy(mean), normal).numpy()
+    drawn = raytrace.photon_counts(torch.from_numpy(mean), normal).numpy()
     image = mean + np.float32(strength) * (drawn - mean)
     low = image.min((1, 2), keepdims=True)
     return ((image - low) / (image.max((1, 2), keepdims=True) - low))[..., None]
@@ -495,7 +497,7 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs["seconds"] = time.perf_counter() - self.began
         if course.preset() == "quick" or epoch % 4 == 3:
-            logs["val_auc"] = class_scores.macro_auc(val_labels, predict(self.model, val_images))
+            logs["val_auc"] = scoring.macro_auc(val_labels, predict(self.model, val_images))
 
 
 def train(network, done, folder=None):
@@ -516,10 +518,10 @@ if course.preset() == "quick":
     counts, params = triplets.noise_free(60, seed=0)
     data = counts, triplets.mass_maps(params).reshape(60, 3, 8, 8, 2)
     network = from_file(course.models_dir() / f"{NAME}.onnx")
-    before = class_scores.macro_auc(val_labels, predict(network, val_images))
+    before = scoring.macro_auc(val_labels, predict(network, val_images))
     head = network.get_layer("logits")
     head.set_weights([0 * w for w in head.get_weights()])
-    zero = class_scores.macro_auc(val_labels, predict(network, val_images))
+    zero = scoring.macro_auc(val_labels, predict(network, val_images))
     rows = train(compiled(network, STEPS, rate=5e-4), 0)
     after = rows[-1]["val_auc"]
     print(f"AUC as shipped {before:.3f}; last layer at zero {zero:.3f}; after {STEPS} steps {after:.3f}")
@@ -590,13 +592,13 @@ card = {
 # %% tags=["nbval-ignore-output"]
 def measured(trained, n, seed=0):
     """What the card states: n fresh lenses of the test split, with a 95 % bootstrap interval."""
-    lenses = tracks.simulate("deeplense", n, classes=CLASSES, seed=seed)
+    lenses = lensing.simulate("deeplense", n, classes=CLASSES, seed=seed)
     probability = trained(lenses.hr)
-    areas = class_scores.class_aucs(lenses.labels, probability)
+    areas = scoring.class_aucs(lenses.labels, probability)
     return {
         "n": n, "seed": seed, "auc_macro": float(np.mean(areas)),
-        "auc_macro_interval": class_scores.bootstrap(class_scores.macro_auc, lenses.labels, probability),
-        "auc_micro": class_scores.micro_auc(lenses.labels, probability),
+        "auc_macro_interval": scoring.bootstrap(scoring.macro_auc, lenses.labels, probability),
+        "auc_micro": scoring.micro_auc(lenses.labels, probability),
         "auc": dict(zip(CLASSES, areas, strict=True)),
         "accuracy": float((probability.argmax(1) == lenses.labels).mean()),
     }  # fmt: skip
@@ -650,7 +652,7 @@ plotting.show(
 # ## 8. The test: 1,500 fresh lenses
 #
 # Now the lenses that count: 500 of each class, drawn from the test split. No lens is shared with training.
-# The images come whole from `tracks.simulate`, which makes the whole course's lenses; the ray tracer and the
+# The images come whole from `lensing.simulate`, which makes the whole course's lenses; the ray tracer and the
 # priors are those of the training images, so this tests the network, not the simulator.
 #
 # The **ROC curve** of a class moves the threshold for "it is this class" from strict to lax and draws how
@@ -659,11 +661,11 @@ plotting.show(
 # cell checks one AUC against this definition.
 
 # %%
-lenses = tracks.simulate("deeplense", 1500, classes=CLASSES, seed=0)
+lenses = lensing.simulate("deeplense", 1500, classes=CLASSES, seed=0)
 labels, probability = lenses.labels, shipped(lenses.hr)
-areas = class_scores.class_aucs(labels, probability)
-macro, micro = class_scores.macro_auc(labels, probability), class_scores.micro_auc(labels, probability)
-low, high = class_scores.bootstrap(class_scores.macro_auc, labels, probability)
+areas = scoring.class_aucs(labels, probability)
+macro, micro = scoring.macro_auc(labels, probability), scoring.micro_auc(labels, probability)
+low, high = scoring.bootstrap(scoring.macro_auc, labels, probability)
 
 subhalo = probability[labels == 1, 1][:, None], probability[labels != 1, 1]
 by_definition = (subhalo[0] > subhalo[1]).mean() + (subhalo[0] == subhalo[1]).mean() / 2
@@ -672,8 +674,8 @@ for name, area in zip(CLASSES, areas, strict=True):
     print(f"AUC {name:16} {area:.3f}")
 print(f"macro AUC {macro:.3f}, 95 % of bootstrap draws in {low:.3f} to {high:.3f}; micro AUC {micro:.3f}")
 print(f"accuracy {(probability.argmax(1) == labels).mean():.3f}")
-table = class_scores.confusion(labels, probability)
-confidence, accuracy, count, error = class_scores.calibration(labels, probability)
+table = scoring.confusion(labels, probability)
+confidence, accuracy, count, error = scoring.calibration(labels, probability)
 assert table.sum() == 1500 and np.trace(table) > 0.9 * 1500 and error < 0.05
 assert table[1:, 0].sum() > 2 * table[0, 1:].sum()  # overlooked, and false alarms
 assert low > 0.99 and abs(macro - card["metrics"]["deeplense test"]["auc_macro"]) < 1e-3
@@ -681,7 +683,7 @@ assert low > 0.99 and abs(macro - card["metrics"]["deeplense test"]["auc_macro"]
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.5), layout="constrained")
 for k, (name, colour) in enumerate(COLOURS.items()):
-    false, true = class_scores.roc_curve(labels == k, probability[:, k])
+    false, true = scoring.roc_curve(labels == k, probability[:, k])
     axes[0].plot(false, true, color=colour, label=f"{name.replace('_', ' ')}, {areas[k]:.3f}")
 axes[0].set(xlabel="false alarms", ylabel="right calls", xscale="log", xlim=(1e-3, 1), ylim=(0.6, 1.01))
 axes[0].legend(title="class, AUC", fontsize=8, title_fontsize=8)
@@ -725,7 +727,7 @@ plotting.show(figure, alt="ROC curves of three classes, the confusion matrix, an
 # section 2.)
 
 # %%
-matched = tracks.simulate("deeplense", 600, classes=CLASSES, triplets=True, seed=1)
+matched = lensing.simulate("deeplense", 600, classes=CLASSES, triplets=True, seed=1)
 p = shipped(matched.hr).reshape(200, 3, 3)  # lens, true class, called class
 photons = matched.params["counts_range"][:, None, None]
 dark = matched.params["counts_min"][:, None, None]
@@ -907,7 +909,7 @@ def without_images(values, kind, tested, truth):
     table.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", jit_compile=False)
     table.fit((values - mean) / spread, kind, batch_size=256, epochs=4, verbose=0)
     answer = ops.convert_to_numpy(table((tested - mean) / spread, training=False))
-    return class_scores.macro_auc(truth, answer)
+    return scoring.macro_auc(truth, answer)
 
 
 def numbers_of(params):
@@ -922,17 +924,17 @@ def unequal(params):
 
 # %%
 kinds = np.arange(9000) % 3
-drawn = lens_priors.draw("deeplense", (0, 0, 11), np.arange(9000), kinds)
-tested = lens_priors.draw("deeplense", (0, 2, 12), np.arange(9000), kinds)
+drawn = priors.draw("deeplense", (0, 0, 11), np.arange(9000), kinds)
+tested = priors.draw("deeplense", (0, 2, 12), np.arange(9000), kinds)
 blind = without_images(numbers_of(drawn), kinds, numbers_of(tested), kinds)
-size = [class_scores.auc(labels == k, lenses.params["theta_E"]) for k in range(3)]
-flux = [class_scores.auc(labels == k, lenses.hr.mean((1, 2, 3))) for k in range(3)]
+size = [scoring.auc(labels == k, lenses.params["theta_E"]) for k in range(3)]
+flux = [scoring.auc(labels == k, lenses.hr.mean((1, 2, 3))) for k in range(3)]
 print(f"all parameters of lens and source, no image: macro AUC {blind:.1f}, within 0.03 of chance")
 for name, values in (("Einstein radius", size), ("mean of the stretched image", flux)):
     print(f"{name} alone:", ", ".join(f"{c} {v:.2f}" for c, v in zip(CLASSES, values, strict=True)))
 
 planted = without_images(numbers_of(unequal(drawn)), kinds, numbers_of(unequal(tested)), kinds)
-radius, ring = class_scores.auc(kinds == 0, unequal(drawn)["theta_E"]), unequal(drawn)["theta_E"]
+radius, ring = scoring.auc(kinds == 0, unequal(drawn)["theta_E"]), unequal(drawn)["theta_E"]
 print(f"if smooth lenses did have the larger rings, radius alone: {radius:.2f}; this network: {planted:.1f}")
 assert abs(blind - 0.5) < 0.03 and max(abs(np.array(size + flux) - 0.5)) < 0.06 and planted > 0.6
 assert abs(ring[kinds == 0].mean() - 1.38) < 0.02 and abs(ring[kinds > 0].mean() - 1.21) < 0.02
@@ -957,9 +959,9 @@ base = {k: v[:150] for k, v in matched.params.items()}
 kinds = matched.labels[:150]
 variants = {"as it is": base, "mirrored": turned(base, 0, mirror=True)}
 variants |= {f"turned by {angle}°": turned(base, np.radians(angle)) for angle in (90, 20, 45)}
-variants |= {f"moved by {n} px": shifted(base, n * tracks.PIXEL) for n in (2, 8)}
+variants |= {f"moved by {n} px": shifted(base, n * lensing.PIXEL) for n in (2, 8)}
 variants = {name: {k: v[:90] for k, v in q.items()} for name, q in variants.items()}
-robust = {name: class_scores.macro_auc(kinds[:90], shipped(observed(q))) for name, q in variants.items()}
+robust = {name: scoring.macro_auc(kinds[:90], shipped(observed(q))) for name, q in variants.items()}
 for name, value in robust.items():
     print(f"{name:15} macro AUC {value:.2f}")
 best = p.argmax(1) == np.arange(3)  # which of the twins is most likely smooth, clumpy, a vortex?
@@ -984,11 +986,11 @@ assert min(robust, key=robust.get) == "turned by 45°"
 # %%
 def blurred(images, fwhm):
     image = torch.from_numpy(np.ascontiguousarray(images[..., 0]))
-    return lensing.gaussian_blur(image, [fwhm])[0].numpy()[..., None]
+    return raytrace.gaussian_blur(image, [fwhm])[0].numpy()[..., None]
 
 
 means, rng = triplets.mean_counts(base), np.random.default_rng(6)
-telescope = tracks.simulate("telescope", 150, seed=3)
+telescope = lensing.simulate("telescope", 150, seed=3)
 wider = blurred(means[..., None], 3)[..., 0]  # FWHM in pixels: 4 becomes 5
 strange = {
     "as trained": (observe(means, rng), kinds),
@@ -1003,7 +1005,7 @@ for name, (images, truth) in strange.items():
     answer = shipped(images)
     called = np.bincount(answer.argmax(1), minlength=3) / len(answer)
     right = (answer.argmax(1) == truth).mean()
-    rows[name] = [class_scores.macro_auc(truth, answer), right, answer.max(1).mean(), *called]
+    rows[name] = [scoring.macro_auc(truth, answer), right, answer.max(1).mean(), *called]
 columns = ["AUC", "right", "confidence", *(f"calls {c}" for c in short)]
 table = pd.DataFrame(rows, index=columns).T
 print(table.round(2).to_string())
@@ -1048,14 +1050,14 @@ assert faint["right"] < 0.6 and faint["confidence"] > 0.9 and other["AUC"] < 0.7
 # any folder. (The originals state no licence, so we print numbers and show no picture.)
 
 # %% tags=["nbval-ignore-output"]
-folder = tracks.find_classes()
+folder = lensing.find_classes()
 if folder is None:
     print("no original images here: `srutils fetch deeplense-classes` brings them (data/README.md)")
 else:
     images, truth = classifier.read_folders(folder, course.pick(600, None))
     answer = shipped(images)
     hits, n = int((answer.argmax(1) == truth).sum()), len(truth)
-    areas = class_scores.class_aucs(truth, answer)
+    areas = scoring.class_aucs(truth, answer)
     z, share = 1.96, hits / n  # Wilson's interval of a proportion
     centre, width = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     low, high = ((centre + sign * width) / (1 + z**2 / n) for sign in (-1, 1))
@@ -1113,7 +1115,7 @@ assert large.count_params() > 50 * card["parameters"] and np.isfinite(loss)
 MY_FOLDER = None  # such as "my_lenses", with folders no_substructure, subhalo, vortex inside
 if MY_FOLDER:
     images, truth = classifier.read_folders(MY_FOLDER)
-    print(class_scores.class_aucs(truth, shipped(images)))
+    print(scoring.class_aucs(truth, shipped(images)))
 
 # %% [markdown]
 # More than sixty times the parameters: that network was made for a thousand kinds of things in photographs.

@@ -74,8 +74,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Markdown, display
 
-from srutils import metrics, plotting, refit, score_table, scoreboard, tracks
-from srutils.classifier import Classifier
+from srutils import lensing, metrics, plotting, scoring
+from srutils.lensing import refit
+from srutils.lensing.classifier import Classifier
 from srutils.upscale import Upscaler, model_cards
 
 plotting.use_style()
@@ -93,11 +94,11 @@ course.seed_everything(0)
 # spread over the images, not the uncertainty of the mean.
 
 # %%
-rows = score_table.table(["deeplense", "telescope"], n=course.pick(24, 300), costs=False)
+rows = scoring.scoreboard(["deeplense", "telescope"], n=course.pick(24, 300), costs=False)
 print(len(rows), "rows:", ", ".join(sorted({f"{row['data']} x{row['scale']}" for row in rows})))
 
 # %% tags=["readme-table", "table-scoreboard"]
-display(Markdown(score_table.markdown(rows)))
+display(Markdown(scoring.markdown(rows)))
 
 
 def cell(model, key, data="telescope", scale=4):
@@ -116,12 +117,12 @@ gradients = {r["model"]: r["gradient_error"] for r in rows if r["data"] == "deep
 assert gradients.pop("srgan-deeplense-x2") < 0.5 * min(gradients.values())
 
 # %% tags=["nbval-ignore-output"]
-if (folder := tracks.find_deeplense()) is None:
+if (folder := lensing.find_deeplense()) is None:
     print("The original test would be scored here: `srutils fetch deeplense-sr`.")
 else:
-    real = tracks.load_deeplense(folder, course.pick(24, 1000))
+    real = lensing.load_deeplense(folder, course.pick(24, 1000))
     for name in dict.fromkeys(r["model"] for r in rows if r["data"] == "deeplense"):
-        s = scoreboard.evaluate_lenses(Upscaler.load(name, 2), real)
+        s = scoring.evaluate_lenses(Upscaler.load(name, 2), real)
         print(f"{name:28} {s['psnr']:.2f} dB, SSIM {s['ssim']:.4f}")
 
 # %% [markdown]
@@ -136,7 +137,7 @@ else:
 
 # %%
 card = Upscaler.load("srcnn-photo-x4").card
-again = score_table.table(["photos"], ["srcnn-photo-x4"], scale=4, costs=False)[0]
+again = scoring.scoreboard(["photos"], ["srcnn-photo-x4"], scale=4, costs=False)[0]
 claimed = card["metrics"]["held-out photographs"]
 print(f"srcnn-photo-x4: card {claimed['psnr']:.2f} dB, measured now {again['psnr']:.2f} dB, n = {again['n']}")
 assert claimed["n"] == again["n"] and abs(claimed["psnr"] - again["psnr"]) < 0.01
@@ -163,7 +164,7 @@ display(Markdown(text))
 
 # %% tags=["nbval-ignore-output"]
 contestants = ("bicubic", "wiener", "richardson-lucy", "srresnet-telescope-x4")
-costs = {name: score_table.cost(name, "telescope", 4) for name in contestants}
+costs = {name: scoring.measure_cost(name, "telescope", 4) for name in contestants}
 for name, c in costs.items():
     memory = "unknown" if c["memory_mb"] is None else f"{c['memory_mb']:.0f} MB"
     print(f"{name:24} {c['megapixels_per_second']:8.2f} megapixels a second, peak memory {memory}")
@@ -280,11 +281,11 @@ def verdict(images, labels):
     return float(np.mean(each)), float((says[labels == 0] > 0).mean()), float((says[labels > 0] == 0).mean())
 
 
-triplets = tracks.simulate("deeplense", course.pick(90, 900), seed=12, triplets=True)
+triplets = lensing.simulate("deeplense", course.pick(90, 900), seed=12, triplets=True)
 ways = {"nearest": "nearest", "bicubic": "bicubic-torch", "SuperResCNN": "superrescnn-deeplense-x2"}
 ways |= {"SRResNet": "srresnet-deeplense-x2", "SRGAN": "srgan-deeplense-x2"}
 shown = {name: Upscaler.load(kind, 2)(triplets.lr) for name, kind in ways.items()}
-shown |= {"oracle": tracks.oracle(triplets), "HR": triplets.hr, "noise-free truth": triplets.truth}
+shown |= {"oracle": lensing.oracle(triplets), "HR": triplets.hr, "noise-free truth": triplets.truth}
 verdicts = {name: verdict(images, triplets.labels) for name, images in shown.items()}
 
 # %% tags=["readme-table", "table-scoreboard-judge"]
@@ -319,7 +320,7 @@ assert max(verdicts[name][1] for name in ("SuperResCNN", "SRResNet", "SRGAN")) <
 
 # %%
 n = course.pick(12, 60)  # triplets: the same lens without substructure, with subhalos, with a vortex
-lenses = {s: tracks.simulate("telescope", 3 * n, scale=s, seed=21, triplets=True) for s in (2, 4)}
+lenses = {s: lensing.simulate("telescope", 3 * n, scale=s, seed=21, triplets=True) for s in (2, 4)}
 labels = lenses[4].labels
 p = judge(lenses[4].hr)
 outside = {k: auc(1 - p[labels == 0, 0], 1 - p[labels == k, 0]) for k in (1, 2)}
@@ -336,7 +337,7 @@ assert max(outside.values()) < 0.8 and (p[labels == 0].argmax(1) == 0).mean() < 
 # %% [markdown]
 # ## 4. The second judge: fit a smooth lens and look at the rest
 #
-# For `telescope` we build a judge in the open. `srutils.refit` fits the forward model of lesson 01, a smooth
+# For `telescope` we build a judge in the open. `srutils.lensing.refit` fits the forward model of lesson 01, a smooth
 # elliptical lens with shear and a Sérsic source, to an image: fourteen numbers, moved by Levenberg–Marquardt
 # until the model looks like the image. Substructure is not in the model, so what it does to the arcs is left
 # in the **residual**. We average the residual over blocks of 0.2″ (the pixel of LR at x4), divide by the
@@ -362,8 +363,8 @@ def judged(images, start, scale=1, fwhm=None):
     def averaged(x):
         return x[..., 0].reshape(len(x), SPAN, block, SPAN, block).mean((2, 4))
 
-    counts = np.maximum(averaged(fit["model"]), 0) * tracks.PEAK + tracks.SKY
-    noise = np.sqrt(counts) / tracks.PEAK / 4  # a block is 4 x 4 HR pixels
+    counts = np.maximum(averaged(fit["model"]), 0) * lensing.PEAK + lensing.SKY
+    noise = np.sqrt(counts) / lensing.PEAK / 4  # a block is 4 x 4 HR pixels
     residual = averaged(images - fit["model"]) / noise
     return fit | {"residual": residual, "score": (residual**2).mean((1, 2))}
 
@@ -388,7 +389,7 @@ def judge_all(seen, scale):
     """`judged` for every kind of picture: LR with its own pixels, bicubic with LR's PSF, the rest as HR."""
     found = {}
     for name, images in seen.items():
-        pixels, fwhm = (scale if name == "LR" else 1), (tracks.PSF_FWHM[scale] if name == "bicubic" else None)
+        pixels, fwhm = (scale if name == "LR" else 1), (lensing.PSF_FWHM[scale] if name == "bicubic" else None)
         found[name] = judged(images[kept], start, pixels, fwhm)
     return found
 

@@ -101,7 +101,7 @@ def _views() -> dict:
     """HR's and LR's noise-free view without and with the clump: {(scale, PSF [arcsec]): (2, n, n)}."""
     import torch
 
-    from srutils import lensing, tracks
+    from srutils.lensing import instruments, raytrace
 
     def ellipse(q, phi):
         e = (1 - q) / (1 + q)
@@ -114,23 +114,23 @@ def _views() -> dict:
     lens = tensors(HALO | ellipse(Q, PHI))
     lens |= {k: torch.tensor([[v], [v]]).double() for k, v in (("subhalo_x", x0), ("subhalo_y", y0))}
     lens["subhalo_theta_E"] = torch.tensor([[0.0], [mass]]).double()
-    pixel = tracks.PIXEL / tracks.SUPERSAMPLING
+    pixel = instruments.PIXEL / instruments.SUPERSAMPLING
     source = tensors(GALAXY | ellipse(GALAXY_Q, GALAXY_PHI))
-    fine = lensing.ray_trace(lens, source, tracks.SIZE["telescope"] * tracks.SUPERSAMPLING, pixel)
-    views, both = {}, float(np.hypot(tracks.PSF_FWHM[1], tracks.PSF_FWHM[4]))
-    for scale, fwhm in ((1, tracks.PSF_FWHM[1]), (4, tracks.PSF_FWHM[4]), (4, both)):
-        blurred = lensing.gaussian_blur(fine, [fwhm / pixel])[0]
-        views[scale, fwhm] = lensing.bin_pixels(blurred, tracks.SUPERSAMPLING * scale).numpy()
+    fine = raytrace.ray_trace(lens, source, instruments.SIZE["telescope"] * instruments.SUPERSAMPLING, pixel)
+    views, both = {}, float(np.hypot(instruments.PSF_FWHM[1], instruments.PSF_FWHM[4]))
+    for scale, fwhm in ((1, instruments.PSF_FWHM[1]), (4, instruments.PSF_FWHM[4]), (4, both)):
+        blurred = raytrace.gaussian_blur(fine, [fwhm / pixel])[0]
+        views[scale, fwhm] = raytrace.bin_pixels(blurred, instruments.SUPERSAMPLING * scale).numpy()
     return views
 
 
 def _sigma(view: tuple, statistic: Callable, sky: float, area: float, power: float = 1.0) -> float:
     """The clump's change over the photon noise to some power, all pixels put together by `statistic`."""
-    from srutils import tracks
+    from srutils.lensing import instruments
 
-    peak = _views()[1, tracks.PSF_FWHM[1]][0].max()
+    peak = _views()[1, instruments.PSF_FWHM[1]][0].max()
     smooth, clumpy = _views()[view] / peak
-    noise = np.sqrt((smooth + sky / tracks.PEAK) / tracks.PEAK / area)
+    noise = np.sqrt((smooth + sky / instruments.PEAK) / instruments.PEAK / area)
     return float(statistic((clumpy - smooth) / np.maximum(noise, 1e-9) ** power))
 
 
@@ -141,7 +141,7 @@ def _length(z: np.ndarray) -> float:
 @lru_cache
 def _significances() -> dict[str, np.ndarray]:
     """In HR and in LR x4: the right numbers under "", and what known slips make of them."""
-    from srutils.tracks import PSF_FWHM, SKY
+    from srutils.lensing.instruments import PSF_FWHM, SKY
 
     def both(statistic=_length, sky=SKY, areas=(1, 16), power=1.0, blunt=PSF_FWHM[4]):
         views = ((1, PSF_FWHM[1]), (4, blunt))

@@ -104,7 +104,7 @@ def _power(truth: np.ndarray) -> np.ndarray:
 
 
 def _noise(lr: np.ndarray, scale: int, sky: bool = True) -> float:
-    from srutils.tracks import PEAK, SKY
+    from srutils.lensing.instruments import PEAK, SKY
 
     photons = np.maximum(lr, 0) * PEAK + SKY * sky
     return lr[0].size * float(np.mean(photons)) / (scale * PEAK) ** 2
@@ -189,17 +189,17 @@ def _judge_power(found: np.ndarray, cases: list) -> Verdict:
 @lru_cache
 def _runs() -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """LR (8, 64, 64) of validation lenses and Richardson-Lucy's scene after each of 12 iterations."""
-    from srutils import classical, tracks
+    from srutils.lensing import baselines, simulator
 
-    lr = tracks.simulate("telescope", 8, split="val", seed=0).lr
-    after = partial(classical.richardson_lucy, lr, 2, smoothing=0.0)
+    lr = simulator.simulate("telescope", 8, split="val", seed=0).lr
+    after = partial(baselines.richardson_lucy, lr, 2, smoothing=0.0)
     return lr[..., 0], {k: after(iterations=k)[..., 0] for k in range(1, 13)}
 
 
 def _chi2(blur: bool = True, sky: bool = True, area: float = 4.0, counts: str = "predicted") -> np.ndarray:
     """Chi square per LR pixel, (12, 8): by iterations and lens."""
-    from srutils.classical import transfer
-    from srutils.tracks import PEAK, SKY
+    from srutils.lensing.baselines import transfer
+    from srutils.lensing.instruments import PEAK, SKY
 
     y, runs = _runs()
     t = transfer((128, 128), 2)

@@ -87,9 +87,10 @@ def _filtered() -> dict:
     """MSE of linear filters: {(lenses learned from, target, scored on): (N,)}."""
     from scipy import ndimage
 
-    from srutils import metrics, pairs, tracks
+    from srutils import metrics, pairs
+    from srutils.lensing import cache
 
-    train, test = (tracks.lens_set("telescope", COUNTS[-1], split=split) for split in ("train", "test"))
+    train, test = (cache.lens_set("telescope", COUNTS[-1], split=split) for split in ("train", "test"))
     seen = [pairs.resize(lenses.lr, lenses.hr.shape[1:3]) for lenses in (train, test)]
     windows = np.lib.stride_tricks.sliding_window_view(seen[0][..., 0], (9, 9), (1, 2))[:, ::7, ::7]
     mses = {}

@@ -127,10 +127,10 @@ def suspects(n: int = 1500) -> tuple[dict[str, np.ndarray], np.ndarray]:
     kinds : ndarray (n,), int
         The classes, 0 to 2.
     """
-    from srutils import lens_priors
+    from srutils.lensing import priors
 
     kinds, rng = np.arange(n) % 3, np.random.default_rng(8)
-    drawn = lens_priors.draw("deeplense", (0, 2, 108), np.arange(n), kinds)
+    drawn = priors.draw("deeplense", (0, 2, 108), np.arange(n), kinds)
     table = {name: drawn[name] for name in COLUMNS[:7]}
     table[SHIFTED] = table[SHIFTED] + 0.06 * (kinds == 0)
     table["center_x"] = rng.normal(0, np.where(kinds == 2, 0.045, 0.03))

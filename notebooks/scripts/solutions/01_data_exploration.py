@@ -46,7 +46,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from srutils import exercises, lensing, plotting, tracks
+from srutils import exercises, lensing, plotting
+from srutils.lensing import raytrace
 
 plotting.use_style()
 
@@ -74,7 +75,7 @@ def find_a(hr, lr):
     return 8 * outer
 
 
-replica = tracks.simulate("deeplense", 10, seed=0)
+replica = lensing.simulate("deeplense", 10, seed=0)
 for gain in (1.0, 1.04):
     weights = fit_kernel(replica.hr, gain * replica.lr)
     print(f"LR times {gain:.2f}: the weights sum to {weights.sum():.3f}, a = {find_a(replica.hr, gain * replica.lr):.3f}")
@@ -86,7 +87,7 @@ exercises.check(1, 1, find_a)
 # %% [markdown]
 # ## 2. A clump you can see
 #
-# The deflection is one line for each component. `lensing.point_masses` agrees with it, as long as the ray
+# The deflection is one line for each component. `raytrace.point_masses` agrees with it, as long as the ray
 # stays outside the small core that the library gives to every mass.
 
 # %%
@@ -96,14 +97,14 @@ def clump(x, y, theta_s, x0, y0):
     return weight * dx, weight * dy
 
 
-fine = tracks.SUPERSAMPLING  # rays a HR pixel, along each axis
-x, y = torch.broadcast_tensors(*lensing.grid(128 * fine, tracks.PIXEL / fine, torch.float64))  # (1, 256, 256)
+fine = lensing.SUPERSAMPLING  # rays a HR pixel, along each axis
+x, y = torch.broadcast_tensors(*raytrace.grid(128 * fine, lensing.PIXEL / fine, torch.float64))  # (1, 256, 256)
 theta_s, *place = 0.05, 1.3, 0.5
-library = lensing.point_masses(x, y, *(torch.tensor([[v]]).double() for v in (*place, theta_s)))
+library = raytrace.point_masses(x, y, *(torch.tensor([[v]]).double() for v in (*place, theta_s)))
 ours = clump(x, y, theta_s, *place)
-assert torch.hypot(x - place[0], y - place[1]).min() > lensing.CORE
+assert torch.hypot(x - place[0], y - place[1]).min() > raytrace.CORE
 assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(ours, library, strict=True))
-print("our clump deflects as lensing.point_masses does")
+print("our clump deflects as raytrace.point_masses does")
 
 
 # %% [markdown]
@@ -125,25 +126,25 @@ lens = {"theta_E_main": 1.2, "q": 0.75, "phi": 0.5, "gamma1": 0.03, "gamma2": -0
 lens = tensors(lens | {"center_x": 0.0, "center_y": 0.0})
 galaxy = {"amp": 1.0, "radius": 0.16, "n": 1.0, "q": 0.6, "phi": 1.0}
 galaxy = tensors(galaxy | {"center_x": 0.07, "center_y": 0.02})
-ax, ay = lensing.deflection(x, y, lens)
+ax, ay = raytrace.deflection(x, y, lens)
 bx, by = x - ax, y - ay  # the lens equation, so far without the clump
-skies = torch.cat([lensing.sersic(bx, by, **galaxy), lensing.sersic(bx - ours[0], by - ours[1], **galaxy)])
+skies = torch.cat([raytrace.sersic(bx, by, **galaxy), raytrace.sersic(bx - ours[0], by - ours[1], **galaxy)])
 
 views = {}
 for name, s in (("HR", 1), ("LR x4", 4)):
-    (blurred,) = lensing.gaussian_blur(skies, [tracks.PSF_FWHM[s] / tracks.PIXEL * fine])
-    views[name] = lensing.bin_pixels(blurred, s * fine).numpy()
+    (blurred,) = raytrace.gaussian_blur(skies, [lensing.PSF_FWHM[s] / lensing.PIXEL * fine])
+    views[name] = raytrace.bin_pixels(blurred, s * fine).numpy()
 
 # %%
 peak = views["HR"][0].max()
 sigmas, total = {}, {}
 for name, s in (("HR", 1), ("LR x4", 4)):
     smooth, clumpy = views[name] / peak
-    noise = np.sqrt((smooth + tracks.SKY / tracks.PEAK) / tracks.PEAK) / s
+    noise = np.sqrt((smooth + lensing.SKY / lensing.PEAK) / lensing.PEAK) / s
     sigmas[name] = (clumpy - smooth) / noise
     total[name] = np.sqrt(np.square(sigmas[name]).sum())
     strongest = np.abs(sigmas[name]).max()
-    px, py = (axis.numpy()[0] for axis in lensing.grid(128 // s, tracks.PIXEL * s))
+    px, py = (axis.numpy()[0] for axis in raytrace.grid(128 // s, lensing.PIXEL * s))
     near = np.square(sigmas[name])[np.hypot(px - place[0], py - place[1]) < 0.8].sum() / total[name] ** 2
     print(f"{name:6} strongest pixel {strongest:.1f} sigma, all pixels together {total[name]:.1f} sigma;", end=" ")
     print(f"{near:.0%} of the squares lie within 0.8 arcsec of the clump")

@@ -47,7 +47,8 @@ from functools import partial
 import matplotlib.pyplot as plt
 import numpy as np
 
-from srutils import classical, exercises, metrics, pairs, photos, plotting, tracks
+from srutils import exercises, lensing, metrics, pairs, photos, plotting
+from srutils.lensing import baselines
 from srutils.upscale import Upscaler
 
 plotting.use_style()
@@ -100,8 +101,8 @@ exercises.check(2, 1, table_psnr)
 # %%
 def measure(truth, lr, scale):
     power = np.mean(np.abs(np.fft.fft2(truth)) ** 2, axis=0)
-    photons = np.maximum(lr, 0) * tracks.PEAK + tracks.SKY
-    return power, lr[0].size * np.mean(photons) / (scale * tracks.PEAK) ** 2
+    photons = np.maximum(lr, 0) * lensing.PEAK + lensing.SKY
+    return power, lr[0].size * np.mean(photons) / (scale * lensing.PEAK) ** 2
 
 
 def wiener(y, T, scale, power, noise):
@@ -112,14 +113,14 @@ def wiener(y, T, scale, power, noise):
     return np.maximum(np.fft.ifft2(np.tile(np.fft.fft2(y), (1, scale, scale)) * weight).real, 0)
 
 
-training = tracks.simulate("telescope", 200, split="train", seed=0)
+training = lensing.simulate("telescope", 200, split="train", seed=0)
 power, noise = measure(training.truth[..., 0], training.lr[..., 0], 2)
-test = tracks.simulate("telescope", 100, split="test", seed=0)
-T = classical.transfer((128, 128), 2)  # the lesson's `transfer`
+test = lensing.simulate("telescope", 100, split="test", seed=0)
+T = baselines.transfer((128, 128), 2)  # the lesson's `transfer`
 measured = wiener(test.lr[..., 0], T, 2, power, noise)[..., None].astype(np.float32)
 psnr = {
     "bicubic": metrics.psnr(pairs.resize(test.lr, (128, 128)), test.truth).mean(),
-    "Wiener, tuned": metrics.psnr(classical.wiener(test.lr, 2), test.truth).mean(),
+    "Wiener, tuned": metrics.psnr(baselines.wiener(test.lr, 2), test.truth).mean(),
     "Wiener, measured": metrics.psnr(measured, test.truth).mean(),
 }
 for name, value in psnr.items():
@@ -130,7 +131,7 @@ assert abs(psnr["Wiener, measured"] - psnr["Wiener, tuned"]) < 0.1
 exercises.check(2, 2, measure)
 
 # %% tags=["nbval-ignore-output"]
-tuned = classical.WIENER[2]
+tuned = baselines.WIENER[2]
 f = np.fft.fftfreq(128)
 radius = np.hypot(f[:, None], f)
 shells = [np.abs(radius - r) < 0.5 / 128 for r in np.arange(49) / 128]
@@ -167,7 +168,7 @@ plotting.show(figure, alt="Measured and assumed power of scenes after LR's teles
 def chi_square(y, x):
     """Chi square per LR pixel of each scene: (N,)."""
     predicted = np.fft.ifft2(np.fft.fft2(x) * T).real[:, ::2, ::2]
-    variance = (np.maximum(predicted, 0) * tracks.PEAK + tracks.SKY) / (2 * tracks.PEAK) ** 2
+    variance = (np.maximum(predicted, 0) * lensing.PEAK + lensing.SKY) / (2 * lensing.PEAK) ** 2
     return np.mean((y - predicted) ** 2 / variance, axis=(1, 2))
 
 
@@ -178,7 +179,7 @@ def stop(y, runs):
 
 
 y, truth = test.lr[:12, ..., 0], test.truth[:12]
-after = partial(classical.richardson_lucy, y[..., None], 2, smoothing=0.0)
+after = partial(baselines.richardson_lucy, y[..., None], 2, smoothing=0.0)
 runs = {k: after(iterations=k)[..., 0] for k in range(1, 21)}
 psnr = np.array([metrics.psnr(x[..., None].astype(np.float32), truth) for x in runs.values()])  # (20, 12)
 stops = stop(y, runs)

@@ -48,7 +48,7 @@ import torch
 
 from scipy import ndimage, stats
 
-from srutils import exercises, metrics, pairs, photos, plotting, tracks
+from srutils import exercises, lensing, metrics, pairs, photos, plotting
 from srutils.upscale import Upscaler
 
 plotting.use_style()
@@ -90,7 +90,7 @@ exercises.check(3, 1, unweave)
 # average.
 
 # %%
-train, test = tracks.lens_set("telescope", 240, split="train"), tracks.lens_set("telescope", 60, split="test")
+train, test = lensing.lens_set("telescope", 240, split="train"), lensing.lens_set("telescope", 60, split="test")
 seen, new = (pairs.resize(lenses.lr, lenses.hr.shape[1:3]) for lenses in (train, test))
 
 

@@ -51,7 +51,8 @@ import torch
 from matplotlib.colors import Normalize
 from torch.nn import functional as F
 
-from srutils import exercises, model_file, perception, plotting, tracks
+from srutils import exercises, lensing, metrics, plotting
+from srutils import model_files
 from srutils.upscale import Upscaler
 
 plotting.use_style()
@@ -172,7 +173,7 @@ exercises.check(5, 2, mixed_mse)
 
 # %%
 STOPS = np.array([0, 0.25, 0.5, 0.75, 1, 1.25])
-lenses = tracks.lens_set("deeplense", 24, split="test")
+lenses = lensing.lens_set("deeplense", 24, split="test")
 names = {"SRResNet": "srresnet-deeplense-x2", "SRGAN": "srgan-deeplense-x2"}
 pictures = {name: Upscaler.load(model)(lenses.lr) for name, model in names.items()}
 
@@ -183,7 +184,7 @@ def mean_square(a, b):
 
 def by_weights(t):
     """What the network at `t` between the two model files makes of LR."""
-    model, other = (onnx.load(model_file.model_path(name)) for name in names.values())
+    model, other = (onnx.load(model_files.model_path(name)) for name in names.values())
     theirs = {item.name: onnx.numpy_helper.to_array(item) for item in other.graph.initializer}
     for item in model.graph.initializer:
         value = onnx.numpy_helper.to_array(item)
@@ -206,7 +207,7 @@ dials = {
 }
 foretold = [10 * np.log10(1 / mixed_mse(t, faithful, sharp, between)) for t in STOPS]
 psnr = {k: [10 * np.log10(1 / mean_square(sr, lenses.hr)) for sr in stops] for k, stops in dials.items()}
-gradients = {k: [perception.gradient_error(sr, lenses.hr) for sr in stops] for k, stops in dials.items()}
+gradients = {k: [metrics.gradient_error(sr, lenses.hr) for sr in stops] for k, stops in dials.items()}
 table = {"PSNR foretold": foretold} | {f"PSNR, {k}": values for k, values in psnr.items()}
 table |= {f"gradient error, {k}": values for k, values in gradients.items()}
 print(pd.DataFrame(table, index=pd.Index(STOPS, name="t")).T.round(2).to_string())
@@ -270,7 +271,7 @@ exercises.check(5, 3, agreement)
 
 # %%
 methods = {"bicubic": Upscaler.load("bicubic-torch", 2)(lenses.lr), **pictures}
-methods |= {"oracle": tracks.oracle(lenses), "HR": lenses.hr}
+methods |= {"oracle": lensing.oracle(lenses), "HR": lenses.hr}
 rows = {}
 for name, sr in methods.items():
     sky = [(image - lenses.truth)[:, :16, :16].std() for image in (sr, lenses.hr)]

@@ -52,12 +52,13 @@ from scipy.stats import binomtest, ks_2samp
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import cross_val_predict
 
-from srutils import class_scores, exercises, pairs, plotting, tracks, triplets
-from srutils.classifier import Classifier
+from srutils import exercises, lensing, pairs, plotting, scoring
+from srutils.lensing import triplets
+from srutils.lensing.classifier import Classifier
 from srutils.exercises.lesson_06 import suspects
 
 plotting.use_style()
-shipped, CLASSES = Classifier.load("lens-classifier"), tracks.CLASSES
+shipped, CLASSES = Classifier.load("lens-classifier"), lensing.CLASSES
 COLOURS = [plotting.COLOURS[k] for k in (0, 4, 5)]
 
 
@@ -95,13 +96,13 @@ def turned(lens, angle):
     return out | {"vortex_angle": lens["vortex_angle"] + angle}
 
 
-matched = tracks.simulate("deeplense", 90, classes=CLASSES, triplets=True, seed=1)
+matched = lensing.simulate("deeplense", 90, classes=CLASSES, triplets=True, seed=1)
 kinds, one, eight, scatter = matched.labels, {}, {}, {}
 for angle in (0, 45):
     means = triplets.mean_counts(turned(matched.params, np.radians(angle)))
     images = np.random.default_rng(5).poisson(means)[..., None]
     views = np.array([shipped(pairs.dihedral(images, k)) for k in range(8)])
-    one[angle], eight[angle] = (class_scores.macro_auc(kinds, p) for p in (views[0], views.mean(0)))
+    one[angle], eight[angle] = (scoring.macro_auc(kinds, p) for p in (views[0], views.mean(0)))
     scatter[angle] = views[:, np.arange(90), kinds].std(0).mean()
     print(f"at {angle:2}°: macro AUC of one view {one[angle]:.2f}, of the mean {eight[angle]:.2f}")
     print(f"        the eight answers scatter by {scatter[angle]:.2f}")
@@ -139,7 +140,7 @@ limit = NormalDist().inv_cdf(1 - 0.05 / 66 / 2)
 
 def worst(values):
     """The AUC of the three classes that is furthest from one half, in standard errors."""
-    return max(abs(class_scores.auc(kinds == k, values) - 0.5) for k in range(3)) / error
+    return max(abs(scoring.auc(kinds == k, values) - 0.5) for k in range(3)) / error
 
 
 table = pd.DataFrame({"larger in one class": {name: worst(v) for name, v in sample.items()}})
@@ -170,7 +171,7 @@ for what, names in {
 }.items():
     numbers = np.stack([sample[name] for name in names], axis=1)
     p = cross_val_predict(forest, numbers, kinds, cv=5, method="predict_proba")
-    areas[what] = class_scores.macro_auc(kinds, p)
+    areas[what] = scoring.macro_auc(kinds, p)
     print(f"a forest that sees {what} numbers: macro AUC {areas[what]:.2f}")
 assert areas["all eleven"] > 0.58 and abs(areas["the innocent"] - 0.5) < 0.04
 
@@ -215,10 +216,10 @@ def purity(table, shares):
 exercises.check(6, 3, purity)
 
 # %%
-lenses = tracks.simulate("deeplense", 600, classes=CLASSES, seed=0)
+lenses = lensing.simulate("deeplense", 600, classes=CLASSES, seed=0)
 probability = shipped(lenses.hr)
-counts = class_scores.confusion(lenses.labels, probability)
-print(f"{counts}\nAUC of the vortices {class_scores.class_aucs(lenses.labels, probability)[2]:.3f}")
+counts = scoring.confusion(lenses.labels, probability)
+print(f"{counts}\nAUC of the vortices {scoring.class_aucs(lenses.labels, probability)[2]:.3f}")
 for rare in (1 / 3, 0.1, 0.01, 0.001):
     pure = purity(counts, [(1 - rare) / 2, (1 - rare) / 2, rare])[2]
     print(f"vortices {rare:5.1%} of all lenses: purity {pure:.2f}")

@@ -48,7 +48,8 @@ from statistics import NormalDist
 import matplotlib.pyplot as plt
 import numpy as np
 
-from srutils import exercises, metrics, plotting, refit, tracks
+from srutils import exercises, lensing, metrics, plotting
+from srutils.lensing import refit
 from srutils.upscale import Upscaler
 
 plotting.use_style()
@@ -80,7 +81,7 @@ exercises.check(7, 1, compare)
 # %% tags=["nbval-ignore-output"]
 METHODS = {"SRResNet": "srresnet-deeplense-x2", "SuperResCNN": "superrescnn-deeplense-x2"}
 METHODS |= {"Lanczos": "lanczos", "bilinear": "bilinear"}
-sky = tracks.simulate("deeplense", 90, seed=12, triplets=True)
+sky = lensing.simulate("deeplense", 90, seed=12, triplets=True)
 psnr = {name: metrics.psnr(Upscaler.load(kind, 2)(sky.lr), sky.hr) for name, kind in METHODS.items()}
 lens, found = np.arange(90) // 3, {}
 for pair in (("SRResNet", "SuperResCNN"), ("Lanczos", "bilinear"), ("SuperResCNN", "Lanczos")):
@@ -198,7 +199,7 @@ plotting.show(figure, alt="False alarms against the number of smooth lenses, for
 # is used on the network's pictures?
 
 # %% tags=["nbval-ignore-output"]
-lenses = tracks.simulate("telescope", 29, scale=4, seed=22, classes=("no_substructure",))
+lenses = lensing.simulate("telescope", 29, scale=4, seed=22, classes=("no_substructure",))
 begin = refit.perturb(refit.truth(lenses.params), seed=0, strength=0.5)
 
 
@@ -206,7 +207,7 @@ def judged(images, scale):
     """Mean squared residual of the best smooth lens in blocks of 0.2", in units of HR's photon noise."""
     model, block = refit.refit(images, begin, scale=scale)["model"], 4 // scale
     light, rest = (x[..., 0].reshape(29, 32, block, 32, block).mean((2, 4)) for x in (model, images - model))
-    noise = np.sqrt(np.maximum(light, 0) * tracks.PEAK + tracks.SKY) / tracks.PEAK / 4
+    noise = np.sqrt(np.maximum(light, 0) * lensing.PEAK + lensing.SKY) / lensing.PEAK / 4
     return np.square(rest / noise).mean((1, 2))
 
 

@@ -1,0 +1,63 @@
+"""The card beside a model file: where it is, what it says, and the facts of this machine that it records."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from srutils import course
+
+
+def model_path(name: str | Path) -> Path:
+    """Where the ONNX file of a model is, or would be: beside the others, or where its path says."""
+    return Path(name) if Path(name).suffix == ".onnx" else course.models_dir() / f"{name}.onnx"
+
+
+def read_card(path: Path, keys: set[str]) -> dict:
+    """The card of a model; ValueError if it cannot be read or lacks one of the keys."""
+    try:
+        card = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read the model card {path}: {error}") from None
+    missing = keys - card.keys() if isinstance(card, dict) else keys
+    if missing:
+        raise ValueError(f"the model card {path} lacks {', '.join(sorted(missing))}")
+    return card
+
+
+def is_classifier(name: str | Path) -> bool:
+    """Whether a name or path is that of a model whose card says that it classifies."""
+    try:
+        return read_card(model_path(name).with_suffix(".json"), {"task"})["task"] == "classify"
+    except ValueError:
+        return False
+
+
+def hardware() -> str:
+    """The processor or GPU that the run had, for a card."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"CPU, {os.cpu_count()} cores ({name})"
+
+
+def commit() -> str | None:
+    """The commit of the course's checkout, for a card; None without one."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,1 @@
+"""How each shipped model is trained: ``srutils train NAME``; one file a family."""

@@ -1,0 +1,217 @@
+"""How well probabilities tell classes apart: ROC curves, AUC, bootstrap intervals, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from srutils.lensing.priors import CLASSES
+
+
+def roc_curve(truth, score) -> tuple[np.ndarray, np.ndarray]:
+    """Rates of false and of true alarms as the threshold falls.
+
+    Parameters
+    ----------
+    truth : array_like (N,) of bool
+    score : array_like (N,)
+        Larger where the class is thought to be present. Images of equal score cross the threshold together.
+
+    Returns
+    -------
+    false_rate, true_rate : ndarray (M,), float64
+        Both start at 0 and end at 1.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a score is NaN, or only one of the two cases occurs.
+    """
+    from sklearn import metrics  # a slow import
+
+    truth, score = _checked(truth, score)
+    false_rate, true_rate, _ = metrics.roc_curve(truth, score, drop_intermediate=False)
+    return false_rate, true_rate
+
+
+def auc(truth, score) -> float:
+    """Area under the ROC curve: how often a case outscores a non-case; a tie counts half.
+
+    It is the statistic of Mann & Whitney (1947, doi:10.1214/aoms/1177730491). Parameters and errors as in
+    `roc_curve`.
+    """
+    from sklearn import metrics
+
+    return float(metrics.roc_auc_score(*_checked(truth, score)))
+
+
+def _checked(truth, score):
+    truth, score = np.asarray(truth).astype(bool), np.asarray(score, np.float64)
+    if truth.ndim != 1 or truth.shape != score.shape:
+        raise ValueError(f"truth has shape {truth.shape} and score {score.shape}; expected (N,) twice")
+    if np.isnan(score).any():
+        raise ValueError("score holds NaN")
+    if truth.all() or not truth.any():
+        raise ValueError("truth has one value only; expected cases and non-cases")
+    return truth, score
+
+
+def macro_auc(labels, probability) -> float:
+    """Mean over classes of the AUC of each against the rest.
+
+    Parameters
+    ----------
+    labels : array_like (N,) of int
+        0 to K - 1; every class must occur.
+    probability : array_like (N, K)
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a probability is NaN or a class is missing.
+    """
+    return float(np.mean(class_aucs(labels, probability)))
+
+
+def class_aucs(labels, probability) -> list[float]:
+    """AUC of each class against the rest; parameters as in `macro_auc`."""
+    labels, probability = _together(labels, probability)
+    return [auc(labels == k, probability[:, k]) for k in range(probability.shape[1])]
+
+
+def micro_auc(labels, probability) -> float:
+    """AUC of all N x K answers "image i is of class k" thrown together; parameters as in `macro_auc`."""
+    labels, probability = _together(labels, probability)
+    return auc((labels[:, None] == np.arange(probability.shape[1])).ravel(), probability.ravel())
+
+
+def _together(labels, probability):
+    labels, probability = np.asarray(labels), np.asarray(probability)
+    if labels.ndim != 1 or probability.ndim != 2 or len(labels) != len(probability):
+        raise ValueError(
+            f"labels have shape {labels.shape} and probability {probability.shape}; expected (N,) and (N, K)"
+        )
+    missing = set(range(probability.shape[1])) - set(labels.tolist())
+    if missing:
+        raise ValueError(f"no image of class {', '.join(map(str, sorted(missing)))}; AUC needs every class")
+    return labels, probability
+
+
+def bootstrap(
+    statistic: Callable[..., float], labels, probability, n: int = 500, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Interval of a statistic by drawing images with replacement, class by class (Efron 1979).
+
+    Parameters
+    ----------
+    statistic : callable
+        Of labels and probability, such as `macro_auc`.
+    labels : array_like (N,) of int
+    probability : array_like (N, K)
+    n : int
+        Number of draws.
+    level : float
+        Share of the draws inside the interval.
+    seed : int
+
+    Returns
+    -------
+    low, high : float
+    """
+    labels, probability = _together(labels, probability)
+    rng, members = np.random.default_rng(seed), [np.flatnonzero(labels == k) for k in np.unique(labels)]
+    values = []
+    for _ in range(n):
+        drawn = np.concatenate([rng.choice(rows, len(rows)) for rows in members])
+        values.append(statistic(labels[drawn], probability[drawn]))
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def confusion(labels, probability) -> np.ndarray:
+    """Counts (K, K): row = true class, column = most probable class."""
+    from sklearn import metrics
+
+    labels, probability = _together(labels, probability)
+    return metrics.confusion_matrix(labels, probability.argmax(1), labels=range(probability.shape[1]))
+
+
+def calibration(labels, probability, bins: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Is an answer given with 80 % right in 80 % of cases? (Guo et al. 2017, arXiv:1706.04599.)
+
+    Parameters
+    ----------
+    labels, probability
+        As in `macro_auc`.
+    bins : int
+        Of equal width, of the probability of the most probable class.
+
+    Returns
+    -------
+    confidence, accuracy : ndarray (M,)
+        Their means in each bin that holds an image.
+    count : ndarray (M,), int
+    error : float
+        Expected calibration error: mean of ``|accuracy - confidence|``, weighted by count.
+    """
+    labels, probability = _together(labels, probability)
+    top, right = probability.max(1), probability.argmax(1) == labels
+    which = np.minimum((top * bins).astype(int), bins - 1)
+    count = np.bincount(which, minlength=bins)
+    used = count > 0
+    confidence = np.bincount(which, top, bins)[used] / count[used]
+    accuracy = np.bincount(which, right, bins)[used] / count[used]
+    error = float((np.abs(accuracy - confidence) * count[used]).sum() / count.sum())
+    return confidence, accuracy, count[used], error
+
+
+def evaluate(model: str, data: str, n: int | None = None, seed: int = 0) -> dict:
+    """What ``srutils evaluate lens-classifier`` prints.
+
+    Parameters
+    ----------
+    model : str
+        Name of a classifier, or the path of its .onnx file.
+    data : str
+        "deeplense" (lenses drawn fresh from `seed`, from the test split, the classes in equal parts), or a
+        folder with one folder a class (see `classifier.read_folders`).
+    n : int, optional
+        Number of images: of lenses 1,500 by default, of a folder all.
+    seed : int
+
+    Returns
+    -------
+    dict
+        model, data, n, auc_macro, auc ({class: AUC against the rest}), accuracy.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        For a model that is no classifier, `n` below 3, or data that cannot be used.
+    """
+    from srutils.lensing import classifier
+
+    trained = classifier.Classifier.load(model)
+    if n is not None and n < len(CLASSES):
+        raise ValueError(f"n is {n}; expected at least {len(CLASSES)}, one image of each class")
+    if data == "deeplense":
+        from srutils.lensing.simulator import simulate
+
+        n = n or classifier.LENSES
+        lenses = simulate("deeplense", n, classes=CLASSES, seed=seed, split="test")
+        images, labels = lenses.hr, lenses.labels
+    elif data == "telescope":
+        raise ValueError(f"{trained.name} knows deeplense images only; got 'telescope'")
+    else:
+        images, labels = classifier.read_folders(data, n, trained.card["size"])
+    probability = trained(images)
+    areas = class_aucs(labels, probability)
+    return {
+        "model": trained.name,
+        "data": data,
+        "n": len(labels),
+        "auc_macro": float(np.mean(areas)),
+        "auc": dict(zip(CLASSES, areas, strict=True)),
+        "accuracy": float((probability.argmax(1) == labels).mean()),
+    }

@@ -1,0 +1,172 @@
+"""Score an upscaler on a test set, always beside bicubic on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from srutils import metrics
+from srutils.files.images import SUFFIXES, image_files, read_image
+from srutils.pairs import as_images, crop_to_multiple, degrade
+from srutils.upscale.upscaler import DECONVOLVERS, Upscaler
+
+LENS_TRACKS = ("deeplense", "telescope")
+DEEPLENSE_BICUBIC = (
+    "bicubic-torch"  # made that test's LR images, and its published figures; Pillow's scores .4 dB more
+)
+LENSES = 300  # lenses drawn for an evaluation unless --n says otherwise
+
+
+def photo_protocol(upscaler: Upscaler) -> str:
+    """Which published convention applies: "luma" for the classical methods, "rgb8" for trained models.
+
+    - "luma" (tables up to about 2016): HR luma rounded to 8 bits, LR made from it in floats, SR luma rounded.
+    - "rgb8" (later papers): LR is an 8-bit RGB image, SR is rounded to 8-bit RGB, its luma is not rounded.
+    """
+    return "rgb8" if upscaler.card else "luma"
+
+
+def score_photo(upscaler: Upscaler, hr, protocol: str) -> dict[str, float]:
+    """Reduce a photograph by the protocol, enlarge it again, score it.
+
+    Parameters
+    ----------
+    upscaler : Upscaler
+    hr : array_like, (H, W, C), in [0, 1]
+    protocol : "luma" or "rgb8", see `photo_protocol`
+
+    Returns
+    -------
+    dict
+        psnr in dB, ssim, mse.
+
+    Raises
+    ------
+    ValueError
+        For an unknown protocol, values outside [0, 1], or an image too small to be scored.
+    """
+    sr, hr = enlarge_photo(upscaler, hr, protocol)
+    return metrics.photo_scores(sr, hr, upscaler.scale, round_luma=protocol == "luma")
+
+
+def enlarge_photo(upscaler: Upscaler, hr, protocol: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reduce a photograph by the protocol and enlarge it again: SR, and the HR that it is compared with.
+
+    Parameters, and what is refused, as in `score_photo`.
+    """
+    if protocol not in ("luma", "rgb8"):
+        raise ValueError(f"unknown protocol {protocol!r}; expected luma or rgb8")
+    scale = upscaler.scale
+    hr = crop_to_multiple(as_images(hr, "hr")[0], scale)
+    if hr.min() < -0.01 or hr.max() > 1.01:  # 0 to 255 as floats, say: rounding would clip it
+        raise ValueError(f"values run from {hr.min():.4g} to {hr.max():.4g}; expected 0 to 1")
+    if protocol == "luma":
+        hr = metrics.quantize(metrics.luma(hr))
+        return upscaler(degrade(hr, scale)), hr
+    return metrics.quantize(upscaler(metrics.quantize(degrade(hr, scale)))), hr
+
+
+def evaluate_photos(
+    upscaler: Upscaler, images: Iterable[tuple[str, np.ndarray]], protocol: str | None = None
+) -> dict:
+    """Average `score_photo` over named images, held one at a time; `evaluate` without its model and data."""
+    protocol = protocol or photo_protocol(upscaler)
+    bicubic = Upscaler.load("bicubic", upscaler.scale)
+    rows, baseline = [], []
+    for name, hr in images:
+        try:
+            rows.append(score_photo(upscaler, hr, protocol))
+            baseline.append(rows[-1] if upscaler == bicubic else score_photo(bicubic, hr, protocol))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return {"n": len(rows), "protocol": protocol, **_summary(rows), "bicubic": _baseline(bicubic, baseline)}
+
+
+def evaluate_lenses(upscaler: Upscaler, pairs) -> dict:
+    """Average `metrics.lens_scores` over LR/HR pairs, against `ImagePairs.target`."""
+    deeplense = pairs.name.startswith("deeplense")
+    bicubic = Upscaler.load(DEEPLENSE_BICUBIC if deeplense else "bicubic", upscaler.scale)
+
+    def rows(up):
+        scores = metrics.lens_scores(up(pairs.lr), pairs.target)
+        return [dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)]
+
+    return {"n": len(pairs), **_summary(rows(upscaler)), "bicubic": _baseline(bicubic, rows(bicubic))}
+
+
+def _baseline(bicubic: Upscaler, rows: list[dict[str, float]]) -> dict:
+    return {"method": bicubic.name, **_summary(rows)}
+
+
+def _summary(rows: list[dict[str, float]]) -> dict[str, float | None]:
+    columns = {key: np.array([row[key] for row in rows], float) for key in ("psnr", "ssim", "mse")}
+    means = {key: float(values.mean()) for key, values in columns.items()}
+    with np.errstate(invalid="ignore"):  # the spread of infinite PSNRs (equal images) is NaN
+        spread = {f"{key}_std": float(columns[key].std()) for key in ("psnr", "ssim")}
+    return {**means, "lpips": None, **spread}
+
+
+def evaluate(
+    model: str, data: str, scale: int, *, n: int | None = None, seed: int = 0, protocol: str | None = None
+) -> dict:
+    """What ``srutils evaluate`` prints.
+
+    Parameters
+    ----------
+    model : str
+        Name of an upscaler, or path of a model. On "deeplense" both "bicubic" and the baseline mean
+        "bicubic-torch", as in that test's published figures.
+    data : str
+        "deeplense" or "telescope" (drawn fresh from ``seed``, from the test split), a folder of lenses with
+        HR/ and LR/ (the DeepLense files, or what ``srutils simulate`` writes), or one of HR photographs.
+    scale : int
+    n : int, optional
+        Number of lenses (300 by default), or the first n photographs.
+    seed : int
+        Which lenses are drawn.
+    protocol : "luma" or "rgb8", optional
+        For photographs; see `photo_protocol`.
+
+    Returns
+    -------
+    dict
+        model, data, n, scale, seed (lenses) or protocol (photographs), psnr, ssim, mse, lpips (None where it
+        was not measured), psnr_std, ssim_std, and bicubic: the same figures of bicubic, with the method's
+        name.
+    """
+    if n is not None and n < 1:
+        raise ValueError(f"n is {n}; expected at least 1")
+    lens_folder = data not in LENS_TRACKS and all((Path(data) / name).is_dir() for name in ("HR", "LR"))
+    upscaler = Upscaler.load(DEEPLENSE_BICUBIC if (model, data) == ("bicubic", "deeplense") else model, scale)
+    if upscaler.name in DECONVOLVERS and data != "telescope":
+        raise ValueError(f"{model} knows the instruments of the telescope track only; got {data!r}")
+    if data in LENS_TRACKS or lens_folder:
+        if protocol is not None:
+            raise ValueError(f"a protocol ({protocol}) is for photographs; {data} has one way of scoring")
+        scores = evaluate_lenses(upscaler, _lens_pairs(data, lens_folder, upscaler.scale, n, seed))
+        scores |= {} if lens_folder else {"seed": seed}
+    else:
+        if not Path(data).is_dir():
+            raise FileNotFoundError(
+                f"no folder {data!r}; --data takes deeplense, telescope or a folder of HR images"
+            )
+        files = image_files(data)[:n]
+        if not files:
+            raise FileNotFoundError(f"no image in {data}; expected files ending in {' '.join(SUFFIXES)}")
+        scores = evaluate_photos(upscaler, ((str(file), read_image(file)) for file in files), protocol)
+    name = model if model == "bicubic" else upscaler.name
+    return {"model": name, "data": data, "scale": upscaler.scale, **scores}
+
+
+def _lens_pairs(data, folder: bool, scale: int, n, seed):
+    from srutils.lensing.folders import load_deeplense
+    from srutils.lensing.simulator import simulate
+
+    if not folder:
+        return simulate(data, n or LENSES, scale=scale, seed=seed, split="test")
+    pairs = load_deeplense(data, n)
+    if pairs.scale != scale:
+        raise ValueError(f"{data} holds pairs of scale {pairs.scale}; asked for {scale}")
+    return pairs

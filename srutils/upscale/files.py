@@ -1,0 +1,182 @@
+"""Enlarge files: pictures with all that belongs to them, arrays of any range, FITS images, whole folders."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from srutils.files import encode
+from srutils.files.atomic import no_empty_folders
+from srutils.files.decode import Unusable
+from srutils.files.images import image_files
+from srutils.upscale import fits_image
+from srutils.upscale.options import Report, Work
+from srutils.upscale.pictures import uncertainty_path, upscale_picture
+
+
+def upscale_file(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    model: str | None = None,
+    scale: int | None = None,
+    *,
+    tile: int = 256,
+    engine: str = "auto",
+    ensemble: bool = False,
+    limits: tuple[float, float] | None = None,
+    hdu: int | str | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Report:
+    """Enlarge one file; the result appears only when it is whole.
+
+    Parameters
+    ----------
+    source : path-like
+        A picture (`srutils.files.decode.read_picture`), an array ``.npy``, or a FITS file.
+    target : path-like
+        The file to make. FITS gives FITS; pictures and arrays give what the suffix says, with the bits of the
+        source if the format holds them. EXIF (its orientation applied), colour profile and transparency are
+        kept; transparency is enlarged by bicubic interpolation.
+    model : str, optional
+        As for `Upscaler.load`; see `srutils.upscale.options.default_model`.
+    scale : int, optional
+        Needed by interpolation; a network has its own.
+    tile, engine, ensemble
+        See `Upscaler`. With `ensemble`, the standard deviation of the eight is written too: as a FITS
+        extension, or beside the target as ``NAME_uncertainty.npy`` or ``.tif`` (pictures: full scale is 1).
+    limits : (low, high), optional
+        What a network is to see as 0 and 1, for floating-point values; see
+        `srutils.upscale.arrays.value_range` for what it sees otherwise. The result has the source's own range.
+    hdu : int or str, optional
+        Extension of a FITS file.
+    overwrite : bool
+        Replace an existing target.
+    progress : bool
+        Show a progress bar.
+
+    Raises
+    ------
+    ValueError, OSError
+        Whatever is wrong with the input, the target or the model, in one sentence.
+
+    Notes
+    -----
+    What is NaN or infinite is filled from its neighbours and becomes NaN again. A FITS image keeps its sky
+    coordinates, and the light of its larger structures (`srutils.upscale.arrays.keep_light`).
+    """
+    work = Work(model, scale, tile, engine, ensemble, limits, progress)
+    return enlarge_file(Path(source), Path(target), work, hdu, overwrite)
+
+
+def enlarge_file(source: Path, target: Path, work: Work, hdu=None, overwrite: bool = False) -> Report:
+    """As `upscale_file`, with its options in `work`, which keeps a model open for the next file."""
+    began = time.perf_counter()
+    work.pending.clear()  # notes on a file that failed
+    check_paths(source, target, overwrite, work.ensemble)
+    is_fits = fits_image.is_fits(source)
+    if is_fits != fits_image.is_fits(target):
+        raise ValueError(f"{source.name} cannot become {target.name}: FITS gives FITS, and nothing else does")
+    if hdu is not None and not is_fits:
+        raise ValueError(f"{source.name} is no FITS file; it has no extension {hdu}")
+    try:
+        if is_fits:
+            from srutils.upscale.fits import upscale_fits
+
+            report = upscale_fits(source, target, hdu, work)
+        else:
+            report = upscale_picture(source, target, work)
+    except Unusable as error:
+        raise ValueError(f"cannot enlarge {source}: {error}") from None
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def check_paths(source: Path, target: Path, overwrite: bool, ensemble: bool = False) -> None:
+    """Raise, in one sentence, if a target cannot or should not be made."""
+    if not source.is_file():
+        raise FileNotFoundError(f"no such file: {source}")
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder; expected the name of the file to make")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {target.name}: the folder {target.parent} does not exist")
+    if target.exists() and target.samefile(source):
+        raise FileExistsError(f"{target} is the file to enlarge; expected another name for the result")
+    beside = [uncertainty_path(target)] if ensemble and not fits_image.is_fits(target) else []
+    for path in (target, *beside):
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists already; --overwrite replaces it")
+
+
+def folder_jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
+    """Every image of a folder and of the folders in it, and the file of the same name that it becomes.
+
+    Raises
+    ------
+    ValueError
+        There is none, or the target is a file, or the same folder.
+    """
+    if target.is_file():
+        raise ValueError(f"{target} is a file; {source} is a folder, so expected a folder for the results")
+    if target.resolve() == source.resolve():
+        raise ValueError(f"{target} is the folder to enlarge; expected another one for the results")
+    suffixes = (*encode.SUFFIXES, *fits_image.SUFFIXES)
+    inside = target.resolve()  # the target may lie in the source: what was made before is no input
+    found = [p for p in image_files(source, True, suffixes) if not p.resolve().is_relative_to(inside)]
+    if not found:
+        raise ValueError(f"no image in {source}; expected names in {' '.join(suffixes)}")
+    jobs = {}
+    for path in found:
+        made = fits_image.writable(target / path.relative_to(source))
+        if made in jobs:
+            raise ValueError(f"{jobs[made]} and {path} would both become {made}; move one of them")
+        jobs[made] = path
+    return [(path, made) for made, path in jobs.items()]
+
+
+def upscale_folder(
+    source: Path, target: Path, work: Work, *, skip: bool, overwrite: bool, hdu: int | str | None = None
+) -> dict:
+    """Enlarge the images of a folder into another, which is made; one that fails does not stop the rest.
+
+    Parameters
+    ----------
+    source, target : Path
+    work : Work
+    skip, overwrite : bool
+        What to do where the target exists: leave it, or replace it. Without either it counts as a failure.
+    hdu : int or str, optional
+        Extension of the FITS files.
+
+    Returns
+    -------
+    dict
+        ``done`` (reports), ``skipped`` (paths) and ``failed`` (sentences).
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `folder_jobs` and `Upscaler.load`.
+    """
+    from tqdm import tqdm
+
+    jobs, result = folder_jobs(source, target), {"done": [], "skipped": [], "failed": []}
+    there = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK):  # said once, not for every file
+        raise PermissionError(f"cannot write into {there}: permission denied")
+    if work.model is not None:
+        work.open(work.model, work.scale)  # what is wrong with it is said once, not for every file
+    for one, made in tqdm(jobs, unit="image", disable=not work.progress):
+        if skip and made.exists():
+            result["skipped"].append(made)
+            continue
+        try:
+            with no_empty_folders(made.parent):
+                made.parent.mkdir(parents=True, exist_ok=True)
+                which = hdu if fits_image.is_fits(one) else None
+                result["done"].append(enlarge_file(one, made, work, which, overwrite))
+        except (ValueError, OSError) as error:
+            named = str(error) if str(one) in str(error) else f"{one}: {error}"
+            result["failed"].append(named)
+    return result

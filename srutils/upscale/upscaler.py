@@ -1,0 +1,267 @@
+"""One callable for every way to enlarge an image: nearest to Lanczos, deconvolution, and trained networks.
+
+A trained network is two files, ``NAME.onnx`` and its card ``NAME.json``; ONNX Runtime or OpenVINO runs it, so
+neither TensorFlow nor PyTorch is needed here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from srutils import course
+from srutils.metrics import luma
+from srutils.model_files.cards import is_classifier, model_path, read_card
+from srutils.model_files.engine import open_model
+from srutils.pairs import METHODS, as_images, resize
+from srutils.upscale.tiling import tiles
+
+DECONVOLVERS = ("wiener", "richardson-lucy")
+CLASSICAL = (*METHODS, "bicubic-torch", *DECONVOLVERS)
+REACH = {
+    "nearest": 0,
+    "bilinear": 1,
+    "bicubic": 2,
+    "lanczos": 3,
+    "bicubic-torch": 2,
+}  # LR pixels to each side
+CARD_KEYS = {"name", "task", "scale", "channels", "input", "receptive_field"}
+
+
+def bicubic_torch(image, scale: int) -> np.ndarray:
+    """Enlarge as PyTorch's ``interpolate(mode="bicubic", align_corners=False)`` does.
+
+    Keys' kernel again, but with a = -0.75 where Pillow and MATLAB have -0.5: it sharpens more, noise too. The
+    LR images of ``deeplense`` were made with it, so it is the "bicubic" of that test's published figures.
+
+    Parameters
+    ----------
+    image : array_like, (H, W, C) or (N, H, W, C)
+    scale : int
+
+    Returns
+    -------
+    ndarray, (H * scale, W * scale, C) or (N, ...), float32
+    """
+    a, images = -0.75, as_images(image)
+    for axis in (1, 2):
+        n = images.shape[axis]
+        position = (np.arange(n * scale) + 0.5) / scale - 0.5  # pixel centres, in LR pixels
+        left = np.floor(position).astype(int)
+        total = 0
+        for tap in (-1, 0, 1, 2):
+            d = np.abs(position - left - tap)
+            weight = np.where(d <= 1, ((a + 2) * d - (a + 3)) * d * d + 1, ((d - 5) * d + 8) * d * a - 4 * a)
+            weight = weight.astype(np.float32).reshape((-1, 1, 1) if axis == 1 else (-1, 1))
+            total = total + weight * np.take(
+                images, np.clip(left + tap, 0, n - 1), axis
+            )  # edges are repeated
+        images = total
+    return images if np.ndim(image) == 4 else images[0]
+
+
+def model_cards() -> list[dict]:
+    """The cards of all shipped models that enlarge images, sorted by name."""
+    paths = sorted(course.models_dir().glob("*.json"))
+    return [_read_card(path) for path in paths if not is_classifier(path.with_suffix(".onnx"))]
+
+
+def _read_card(path: Path) -> dict:
+    card = read_card(path, CARD_KEYS)
+    expected = {
+        "channels": ("luma", "rgb", "gray"),
+        "input": ("lr", "bilinear", "bicubic"),
+        "edges": ("zero", "repeat"),
+    }
+    for key, allowed in expected.items():
+        if card.get(key, allowed[0]) not in allowed:
+            raise ValueError(
+                f"the model card {path} has {key} {card[key]!r}; expected {' or '.join(allowed)}"
+            )
+    for key in ("scale", "receptive_field", "multiple"):  # multiple: of the sides of the network's input
+        value = card.get(key, 1)
+        if type(value) is not int or value < 1:
+            raise ValueError(f"the model card {path} has {key} {value!r}; expected a positive integer")
+    return card
+
+
+@dataclass
+class Upscaler:
+    """Enlarge images by ``scale``; make one with `Upscaler.load`, then call it.
+
+    Attributes
+    ----------
+    name : str
+    scale : int
+    card : dict
+        What is known about a trained model; empty for the classical methods.
+    """
+
+    name: str
+    scale: int
+    card: dict = field(default_factory=dict)
+    _run: Callable | None = field(default=None, repr=False)
+
+    @classmethod
+    def load(cls, name: str | Path, scale: int | None = None, engine: str = "auto") -> Upscaler:
+        """Find an upscaler by name, or a model by the path of its ``.onnx`` file.
+
+        Parameters
+        ----------
+        name : str or Path
+            "nearest", "bilinear", "bicubic", "lanczos" (Pillow's); "bicubic-torch" (see `bicubic_torch`);
+            "wiener", "richardson-lucy" (telescope lenses only); the name of a shipped model; or a path to
+            ``X.onnx`` with its card ``X.json`` beside it.
+        scale : int, optional
+            Needed by the classical methods; a model knows its own, and another one is an error.
+        engine : str
+            What runs a model, see `srutils.model_files.engine.open_model`; "auto" is OpenVINO where it is installed,
+            else ONNX Runtime.
+
+        Raises
+        ------
+        ValueError
+            Unknown name, wrong or missing scale, unreadable card or model.
+        """
+        if name in CLASSICAL:
+            if not isinstance(scale, int | np.integer) or scale < 1:
+                raise ValueError(f"{name} needs a scale, such as 2; got {scale}")
+            return cls(str(name), scale)
+        path = model_path(name)
+        if not path.is_file():
+            known = [*CLASSICAL, *(card["name"] for card in model_cards())]
+            raise ValueError(
+                f"no upscaler called {str(name)!r}; there are {', '.join(known)}, or a path to an .onnx file"
+            )
+        if is_classifier(path):
+            raise ValueError(f"{path.stem} tells classes of lenses apart; it does not enlarge images")
+        card = _read_card(path.with_suffix(".json"))
+        if scale not in (None, card["scale"]):
+            raise ValueError(f"{card['name']} enlarges by {card['scale']}; asked for {scale}")
+        run = open_model(path, 3 if card["channels"] == "rgb" else 1, engine)
+        return cls(card["name"], card["scale"], card, run)
+
+    def __call__(self, image, tile: int = 256, ensemble: bool = False) -> np.ndarray:
+        """Enlarge.
+
+        Parameters
+        ----------
+        image : array_like, (H, W, C) or (N, H, W, C), in [0, 1], C = 1 or 3
+            A luma model enlarges the luma of an RGB image; bicubic enlarges its two colour differences.
+        tile : int
+            Networks see squares of at most this many LR pixels a side (and a margin), which bounds memory.
+        ensemble : bool
+            Take the mean of the eight flips and quarter turns, each enlarged and turned back.
+
+        Returns
+        -------
+        ndarray, (H * scale, W * scale, C) or (N, ...), float32, not clipped
+        """
+        images = as_images(image)
+        if self.name in DECONVOLVERS:
+            return self._deconvolve(images) if np.ndim(image) == 4 else self._deconvolve(images)[0]
+        n, h, w, c = images.shape
+        out = np.empty((n, h * self.scale, w * self.scale, c), np.float32)
+        for one, enlarged in zip(images, out, strict=True):
+            for place, sr, _ in self.pieces(one, tile, ensemble):
+                enlarged[place] = sr
+        return out if np.ndim(image) == 4 else out[0]
+
+    def pieces(
+        self,
+        image: np.ndarray,
+        tile: int = 256,
+        ensemble: bool = False,
+        to_float: Callable[[np.ndarray], np.ndarray] = lambda region: region,
+    ) -> Iterator[tuple[tuple[slice, slice], np.ndarray, np.ndarray | None]]:
+        """Enlarge an image piece by piece, for those who have no room for all of it in float32.
+
+        Parameters
+        ----------
+        image : ndarray, (H, W, C)
+            Of any type; `to_float` makes float32 of a region of it.
+        tile, ensemble
+            As for a call.
+
+        Yields
+        ------
+        place : (slice, slice)
+            Rows and columns of the enlarged image.
+        sr : ndarray, float32
+            What belongs there.
+        spread : ndarray like ``sr``, or None
+            With `ensemble`, the standard deviation of the eight.
+        """
+        if tile < 1:
+            raise ValueError(f"tile is {tile}; expected at least 1 pixel")
+        if self.name in DECONVOLVERS:  # they work on the Fourier transform of the whole
+            tile = max(image.shape[:2])
+        for one in tiles(*image.shape[:2], tile=tile, **self._needs()):
+            region = to_float(one.cut(image))
+            if not ensemble:
+                yield one.place(self.scale), one.inner(self._enlarge(region), self.scale), None
+                continue
+            eight = np.stack([one.inner(sr, self.scale) for sr in self._turned(region)])
+            yield one.place(self.scale), eight.mean(0), eight.std(0)
+
+    def _needs(self) -> dict:
+        """What tiles must be like, so that no seam shows."""
+        if not self.card:
+            return {"margin": REACH.get(self.name, 0)}
+        given = self.card["input"]
+        grow = 1 if given == "lr" else self.scale  # pixels of the network's input per LR pixel
+        margin = -(-(self.card["receptive_field"] // 2 + 1) // grow) + (REACH[given] if grow > 1 else 0)
+        margin = max(margin, REACH["bicubic"] if self.card["channels"] == "luma" else 0)  # for colour
+        unit = math.lcm(self.card.get("multiple", 1), grow) // grow
+        return {"margin": margin, "unit": unit, "repeat": self.card.get("edges") == "repeat"}
+
+    def _turned(self, region: np.ndarray) -> Iterator[np.ndarray]:
+        for quarter in range(4):
+            turned = np.rot90(region, quarter)
+            yield np.rot90(self._enlarge(turned), -quarter)
+            yield np.rot90(self._enlarge(turned[:, ::-1])[:, ::-1], -quarter)
+
+    def _enlarge(self, image: np.ndarray) -> np.ndarray:
+        """Enlarge an image (H, W, C), float32, in one go."""
+        size = (image.shape[0] * self.scale, image.shape[1] * self.scale)
+        if self.name in METHODS:
+            return resize(image, size, self.name)
+        if self.name == "bicubic-torch":
+            return bicubic_torch(image, self.scale)
+        if self.name in DECONVOLVERS:
+            return self._deconvolve(image[None])[0]
+        kind, channels = self.card["channels"], image.shape[-1]
+        if kind == "rgb" and channels == 1:
+            return self._network(np.repeat(image, 3, axis=-1)).mean(-1, keepdims=True)
+        if kind == "gray" and channels == 3:
+            raise ValueError(f"{self.name} enlarges images of one channel; got RGB")
+        if kind == "luma" and channels == 3:
+            enlarged, y = resize(image, size, "bicubic"), self._network(luma(image))
+            # Equal steps of R, G and B move luma (219 of 255 levels) and leave both colour differences alone.
+            return enlarged + (y - luma(enlarged)) * np.float32(255 / 219)
+        return self._network(image)
+
+    def _deconvolve(self, images: np.ndarray) -> np.ndarray:
+        from srutils.lensing import baselines
+
+        method = {"wiener": baselines.wiener, "richardson-lucy": baselines.richardson_lucy}[self.name]
+        return method(images, self.scale)
+
+    def _network(self, image: np.ndarray) -> np.ndarray:
+        (h, w), s = image.shape[:2], self.scale
+        given = self.card["input"]
+        source = image if given == "lr" else resize(image, (h * s, w * s), given)
+        try:
+            sr = self._run(np.ascontiguousarray(source[None]))[0]
+        except Exception as error:  # the engines have no common base class for what a model may raise
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"{self.name} cannot enlarge an input of shape {source.shape}: {reason}"
+            ) from None
+        if sr.shape != (h * s, w * s, image.shape[-1]):
+            raise ValueError(f"{self.name} made {sr.shape} of {h} x {w} pixels; its card says x{s}")
+        return sr
