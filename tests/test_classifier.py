@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
+from pictures import save_picture
 
 from srutils import cli, course
-from srutils.files.images import write_image
 from srutils.lensing import classifier, priors, simulator, triplets
 from srutils.lensing.classifier import Classifier, prepare, read_folders, save_classifier
 from srutils.scoring import classifiers
@@ -116,7 +116,7 @@ def lens_folder(folder, names=("no", "sphere", "vort"), n=3, size=128):
             half = (slice(None), slice(0, 64)), (slice(None), slice(64, None)), (slice(64, None), slice(None))
             image[half[label]] += 0.6
             if i == 2:
-                write_image(folder / name / "10.png", image[..., None])
+                save_picture(folder / name / "10.png", image[..., None])
             else:
                 np.save(folder / name / f"{i + 1}.npy", image[None] if i else image)
     return folder

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from pictures import save_picture
 
 from srutils import cli, course
-from srutils.files.images import write_image
 from srutils.lensing import simulator
 from srutils.lensing.folders import load_deeplense
 
@@ -49,7 +49,7 @@ def photographs(tmp_path):
     folder.mkdir()
     rng = np.random.default_rng(0)
     for i in range(3):
-        write_image(folder / f"{i}.png", rng.random((30, 26 + i, 3)))
+        save_picture(folder / f"{i}.png", rng.random((30, 26 + i, 3)))
     return folder
 
 
@@ -98,7 +98,7 @@ def test_the_same_seed_prints_the_same(capsys):
 
 
 def test_json_is_strict_even_for_infinite_psnr(capsys, tmp_path):
-    write_image(tmp_path / "flat.png", np.zeros((20, 20, 1)))
+    save_picture(tmp_path / "flat.png", np.zeros((20, 20, 1)))
     status, out, err = run(capsys, "evaluate", "nearest", "--data", tmp_path, "--scale", 2, "--json")
 
     def refuse(name):
@@ -148,7 +148,7 @@ def test_python_m_srutils_is_the_same_program(photographs):
 
 # ---------------------------------------------------------------- mistakes
 def corrupt_png(path):
-    write_image(path / "bad.png", np.random.default_rng(0).random((30, 30, 3)))
+    save_picture(path / "bad.png", np.random.default_rng(0).random((30, 30, 3)))
     data = (path / "bad.png").read_bytes()
     (path / "bad.png").write_bytes(data[: len(data) // 2])
 
@@ -172,11 +172,11 @@ FOLDERS = {
     "two channels": (lambda path: np.save(path / "bad.npy", np.zeros((30, 30, 2))), "bad.npy"),
     "values up to 255": (lambda path: np.save(path / "bad.npy", np.full((30, 30, 1), 255.0)), "bad.npy"),
     "an image smaller than the scale": (
-        lambda path: write_image(path / "bad.png", np.zeros((3, 30, 3))),
+        lambda path: save_picture(path / "bad.png", np.zeros((3, 30, 3))),
         "bad.png",
     ),
     "an image too small for SSIM": (
-        lambda path: write_image(path / "bad.png", np.zeros((12, 30, 3))),
+        lambda path: save_picture(path / "bad.png", np.zeros((12, 30, 3))),
         "bad.png",
     ),
     "nothing": (lambda path: None, "no image in"),

@@ -166,14 +166,16 @@ def test_the_numbers_of_deeplense():
     not (Path(os.environ.get("SR_DATA") or os.devnull) / "Set5").is_dir(), reason="SR_DATA holds no Set5"
 )
 def test_the_pixel_hashes_of_set5_are_those_of_the_benchmark(tmp_path):
-    from srutils.files.images import read_image, write_image
+    from pictures import save_picture
+
+    from srutils.files.images import read_image
     from srutils.photos import set5
 
     recorded = {Path(r.name).stem: r for r in DATASETS["set5"].files}
     for name, image in set5():
-        write_image(tmp_path / f"{name}.bmp", image)
+        save_picture(tmp_path / f"{name}.bmp", image)
         assert recorded[name].check(tmp_path / f"{name}.bmp") is None
-        write_image(tmp_path / "other.bmp", image[:, ::-1])
+        save_picture(tmp_path / "other.bmp", image[:, ::-1])
         assert recorded[name].check(tmp_path / "other.bmp") is not None
         assert read_image(tmp_path / f"{name}.bmp").shape == image.shape
 

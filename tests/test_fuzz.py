@@ -18,12 +18,13 @@ from PIL import Image, ImageCms
 from tiny_models import random_model
 
 from srutils import cli
-from srutils.files.decode import Picture, read_picture
+from srutils.files.decode import read_picture
 from srutils.files.encode import write_picture
+from srutils.files.picture import Metadata, Picture
 from srutils.upscale.fits_image import is_fits, read_fits
 
 N = 1000
-SUFFIXES = (".png", ".jpg", ".webp", ".tif", ".bmp", ".npy", ".fits", ".fits.gz", ".fits.fz")
+SUFFIXES = (".png", ".jpg", ".webp", ".tif", ".bmp", ".avif", ".npy", ".fits", ".fits.gz", ".fits.fz")
 SIDES = (100_000, 65_535, 16_384, 2**31 - 1, 2**20)
 MEMORY = 400 << 20  # bytes by which the process may grow
 
@@ -62,7 +63,9 @@ def whole_files(folder):
     exif[274], exif[271] = 6, "camera"
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     deep = rng.integers(0, 65536, (11, 13, 4), dtype=np.uint16)
-    write_picture(folder / "deep.png", Picture(deep[..., :3], deep[..., 3:], icc))
+    meta = Metadata(icc, exif.tobytes(), b"<x:xmpmeta/>", (300, 300), [("Title", "noise")])
+    write_picture(folder / "deep.png", Picture(deep[..., :3], deep[..., 3:], meta))
+    write_picture(folder / "tags.tif", Picture(levels[..., :3], None, meta))
     sky = rng.normal(5, 2, (11, 13)).astype(np.float32)
     header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": 0.1, "CDELT2": 0.1})
     header["CRPIX1"], header["BUNIT"] = 3.5, "adu"
@@ -82,7 +85,11 @@ def whole_files(folder):
         "lossless.webp": pillow(rgba, "WEBP", lossless=True),
         "lzw.tif": pillow(rgb, "TIFF", compression="tiff_lzw"),
         "deep.tif": tiff(deep, photometric="rgb", extrasamples=["unassalpha"], compression="zlib"),
+        "lzw16.tif": tiff(deep[..., 0], compression="lzw", predictor=True, rowsperstrip=4),
+        "tiles.tif": tiff(deep[..., :3], photometric="rgb", compression="zstd", tile=(16, 16)),
+        "tags.tif": (folder / "tags.tif").read_bytes(),
         "float.tif": tiff(sky),
+        "photo.avif": pillow(rgb, "AVIF", exif=exif),
         "a.bmp": pillow(rgb, "BMP"),
         "float.npy": npy(sky),
         "levels.npy": npy(np.moveaxis(levels[..., :3], -1, 0)),
@@ -144,10 +151,14 @@ def huge(rng, name, data):
             i = data.find(b"VP8 ")
             data = data[: i + 14] + struct.pack("<HH", 16_383, 16_383) + data[i + 18 :]
     elif suffix == ".tif":
-        entry = {tag: data.find(struct.pack("<H", tag)) for tag in (256, 257)}
+        first = struct.unpack_from("<I", data, 4)[0]
+        entry = {tag: data.find(struct.pack("<H", tag), first) for tag in (256, 257)}
         for tag, side in ((256, w), (257, h)):
             new = struct.pack("<HHII", tag, 4, 1, side)
             data = data[: entry[tag]] + new + data[entry[tag] + 12 :]
+    elif suffix == ".avif":
+        i = data.find(b"ispe")
+        data = data[: i + 8] + struct.pack(">II", w, h) + data[i + 16 :]
     elif suffix == ".npy":
         file = io.BytesIO()
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (h, w)})

@@ -6,9 +6,9 @@ import types
 
 import numpy as np
 import pytest
+from pictures import save_picture
 
 from srutils import cli
-from srutils.files.images import write_image
 from srutils.scoring import table, upscalers
 from srutils.upscale.upscaler import CLASSICAL, DECONVOLVERS, model_cards
 
@@ -20,7 +20,7 @@ def photographs(tmp_path):
     y, x = np.mgrid[:48, :40] / 40
     for i in range(2):
         rgb = np.stack([np.sin(9 * x + i) ** 2, np.sin(7 * y + x) ** 2, np.cos(13 * x * y) ** 2], -1)
-        write_image(folder / f"{i}.png", rgb)
+        save_picture(folder / f"{i}.png", rgb)
     return folder
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from pictures import save_picture
 from PIL import Image
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srutils import course, metrics
-from srutils.files.images import write_image
 from srutils.lensing import baselines, folders, simulator
 from srutils.pairs import resize
 from srutils.scoring import upscalers
@@ -25,7 +25,7 @@ def photographs(tmp_path):
     grey = np.random.default_rng(0).random((33, 40, 1)) * 0.5 + y[:33, :40, None] / 2
     images = {"colour": np.round(colour * 255) / 255, "grey": np.round(grey * 255) / 255}
     for name, image in images.items():
-        write_image(tmp_path / f"{name}.png", image)
+        save_picture(tmp_path / f"{name}.png", image)
     return tmp_path, images
 
 
@@ -98,8 +98,8 @@ def test_every_method_stands_beside_bicubic(photographs):
 
 
 def test_a_photograph_that_cannot_be_scored_is_named(tmp_path):
-    write_image(tmp_path / "fine.png", np.zeros((20, 20, 3)))
-    write_image(tmp_path / "tiny.png", np.zeros((3, 20, 3)))
+    save_picture(tmp_path / "fine.png", np.zeros((20, 20, 3)))
+    save_picture(tmp_path / "tiny.png", np.zeros((3, 20, 3)))
     with pytest.raises(ValueError, match="tiny.png: hr is 3 x 20; expected at least 4 pixels a side"):
         upscalers.evaluate("bicubic", str(tmp_path), 4)
     with pytest.raises(ValueError, match="tiny.png: "):  # no room for SSIM's window

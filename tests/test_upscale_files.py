@@ -15,13 +15,15 @@ from tiny_models import nearest_model, random_model
 
 from srutils import cli
 from srutils.files import encode
-from srutils.files.decode import Picture, read_picture
+from srutils.files.decode import read_picture
 from srutils.files.encode import write_picture
+from srutils.files.picture import Metadata, Picture
 from srutils.pairs import resize
 from srutils.upscale import options, pictures
 from srutils.upscale.arrays import value_range
 from srutils.upscale.files import upscale_file, upscale_folder
-from srutils.upscale.options import Work, default_model
+from srutils.upscale.enlarge import enlarge_values
+from srutils.upscale.options import Options, default_model
 from srutils.upscale.upscaler import Upscaler, model_cards
 
 RNG = np.random.default_rng(7)
@@ -191,13 +193,13 @@ def test_orientation_is_applied_and_exif_and_profile_are_kept(tmp_path, suffix):
 def test_a_deep_picture_keeps_its_exif_and_profile_too(tmp_path):
     exif, icc = Image.Exif(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif[271] = "camera"
-    write_picture(tmp_path / "a.png", Picture(levels(kind=np.uint16), None, icc, exif.tobytes()))
+    write_picture(tmp_path / "a.png", Picture(levels(kind=np.uint16), None, Metadata(icc, exif.tobytes())))
     upscale_file(tmp_path / "a.png", tmp_path / "b.png", "nearest", 2)
     made = read_picture(tmp_path / "b.png")
-    assert made.pixels.dtype == np.uint16 and made.icc == icc
+    assert made.pixels.dtype == np.uint16 and made.meta.icc == icc
     assert Image.open(tmp_path / "b.png").getexif()[271] == "camera"
     upscale_file(tmp_path / "a.png", tmp_path / "b.tif", "nearest", 2)
-    assert read_picture(tmp_path / "b.tif").icc == icc
+    assert read_picture(tmp_path / "b.tif").meta.icc == icc
 
 
 def test_a_deep_png_of_many_rows_is_whole(tmp_path):
@@ -260,7 +262,7 @@ def test_any_range_is_brought_to_the_networks_and_back(tmp_path, low, unit, chan
     up, seen = Upscaler.load(model), []
     run_ = up._run
     up._run = lambda x: seen.append(x) or run_(x)
-    out, _ = Work().values(up, array)
+    out, _ = enlarge_values(up, array, Options())
     expected = array.repeat(2, 0).repeat(2, 1)
     np.testing.assert_allclose(out, expected, atol=1e-6 * max(unit, abs(low)))
     assert seen[0].min() > -1.5 and seen[0].max() < 1.5 and np.ptp(seen[0]) > 0.3
@@ -435,7 +437,7 @@ def test_refusals_of_paths(tmp_path):
         upscale_file(source, source, "bicubic", 2, overwrite=True)
     with pytest.raises(FileNotFoundError, match="no such file: .*missing.png"):
         upscale_file(tmp_path / "missing.png", tmp_path / "b.png", "bicubic", 2)
-    with pytest.raises(ValueError, match="a.png is no FITS file; it has no extension 1"):
+    with pytest.raises(ValueError, match="a.png is not a FITS file; it has no extension 1"):
         upscale_file(source, tmp_path / "b.png", "bicubic", 2, hdu=1)
     assert (tmp_path / "there.png").read_bytes() == b"old"
     assert names(tmp_path) == ["a.png", "same.png", "there.png"]
@@ -488,7 +490,7 @@ def test_a_batch_queues_end_leaves_nothing(tmp_path):
         [
             "import os, signal, sys",
             "from srutils import cli",
-                "from srutils.files import encode",
+            "from srutils.files import encode",
             "encode.encode = lambda file, *_: (file.write(b'half'), os.kill(os.getpid(), signal.SIGTERM))",
             "cli.main(sys.argv[1:])",
         ]
@@ -534,7 +536,7 @@ def test_the_command_says_what_it_made_and_which_model_it_chose(tmp_path, capsys
         ("--model wiener --scale 2", "deconvolution is for lenses"),
         ("--model srcnn-photo-x2 --engine tpu", "no engine called 'tpu'; there are auto"),
         ("--model bicubic --scale 2 --tile 0", "tile is 0; expected at least 32"),
-        ("--model bicubic --scale 2 --hdu 1", "is no FITS file"),
+        ("--model bicubic --scale 2 --hdu 1", "is not a FITS file"),
     ],
 )
 def test_a_mistake_costs_one_line(tmp_path, capsys, options, words):
@@ -622,11 +624,11 @@ def test_folders_that_cannot_be(album, tmp_path, capsys):
 
 def test_notes_come_before_the_work_and_once_for_a_folder(album, tmp_path, monkeypatch, capsys):
     (album / "bad" / "d.png").unlink()
-    told, first = [], tmp_path / "x2" / "a.png"
-    work = Work(scale=2, tell=lambda note: told.append((note, first.exists())))
-    upscale_folder(album, tmp_path / "x2", work, skip=False, overwrite=False)
-    assert len(told) == 2 and not told[0][1]  # for pictures, and for the array; before the first result
-    assert "for pictures" in told[0][0] and "for measurements" in told[1][0]
+    shown, first = [], tmp_path / "x2" / "a.png"
+    monkeypatch.setattr("tqdm.tqdm.write", lambda text, file: shown.append((text, first.exists())))
+    assert run(capsys, album, tmp_path / "x2", "--scale", 2)[0] == 0
+    assert len(shown) == 2 and not shown[0][1]  # for pictures, and for the array; before the first result
+    assert "for pictures" in shown[0][0] and "for measurements" in shown[1][0]
     monkeypatch.setattr(options, "MAX_OUTPUT", 10)
     status, _, err = run(capsys, album / "a.png", tmp_path / "b.png")
     assert status == 2 and err.count("\n") == 1 and "the result would have" in err
@@ -641,7 +643,7 @@ def test_a_folder_that_cannot_be_written_is_said_once(album, tmp_path, monkeypat
 def test_each_model_is_opened_once_for_a_folder(album, tmp_path, monkeypatch):
     model, opened, load = str(random_model(tmp_path)), [], Upscaler.load
     monkeypatch.setattr(Upscaler, "load", lambda *a: opened.append(a) or load(*a))
-    result = upscale_folder(album, tmp_path / "large", Work(model), skip=False, overwrite=False)
+    result = upscale_folder(album, tmp_path / "large", model)
     assert len(result["done"]) == 3 and len(opened) == 1
 
 

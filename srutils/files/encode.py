@@ -1,22 +1,22 @@
-"""Picture files out: 8, 16 or 32 bits, transparency, colour profile and EXIF; whole or not at all."""
+"""Picture files out: 8, 16 or 32 bits, transparency, and what belongs to the picture; whole or not at all."""
 
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from srutils.files.atomic import aside
-from srutils.files.decode import Picture, is_picture
+from srutils.files.metadata import JPEG, comment_for, exif_for, png_chunks, xmp_for
+from srutils.files.picture import Picture, is_picture
+from srutils.files.png import LEVEL, write_png16
+from srutils.files.tiff import write_tiff
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
+SUFFIXES = (".png", *JPEG, ".tif", ".tiff", ".bmp", ".webp", ".avif", ".npy")
 DEPTHS = {".png": (8, 16), ".tif": (8, 16, 32), ".tiff": (8, 16, 32), ".npy": (8, 16, 32)}  # others: 8 bits
-OPAQUE = (".jpg", ".jpeg", ".bmp", ".npy")
-LEVEL = 4  # of deflate: three times as fast as 6, the usual one, for some 5 % more bytes
-SIDES = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}  # longest side that the format can store
+OPAQUE = (*JPEG, ".bmp", ".npy")
+SIDES = {".webp": 16_383, ".avif": 65_535} | dict.fromkeys(JPEG, 65_500)  # longest side that can be stored
 
 
 def check_target(path: str | os.PathLike, bits: int, size: tuple[int, int], transparent: bool) -> None:
@@ -37,6 +37,8 @@ def check_target(path: str | os.PathLike, bits: int, size: tuple[int, int], tran
     allowed = DEPTHS.get(suffix, (8,))
     if bits not in allowed:
         raise ValueError(f"{problem} {bits} bits; {suffix} takes {', '.join(map(str, allowed))}")
+    if suffix == ".avif" and not _has_avif():
+        raise ValueError(f"{problem} this Pillow was built without AVIF; use .png, .tif or .webp")
     if transparent and suffix in OPAQUE:
         raise ValueError(
             f"{problem} {suffix} holds no transparency, which the picture has; use .png, .tif or .webp"
@@ -47,17 +49,23 @@ def check_target(path: str | os.PathLike, bits: int, size: tuple[int, int], tran
         )
 
 
+def _has_avif() -> bool:
+    from PIL import features
+
+    return features.check("avif")
+
+
 def write_picture(path: str | os.PathLike, picture: Picture) -> None:
     """Write a picture; the file appears only when it is whole.
 
     Parameters
     ----------
     path : path-like
-        The suffix decides: .png, .tif, .tiff, .bmp, .webp (lossless), .jpg, .jpeg (quality 95, full colour
-        resolution), or .npy.
+        The suffix decides: .png, .tif, .tiff, .bmp, .webp (lossless), .jpg, .jpeg, .jfif (quality 95, full
+        colour resolution), .avif (quality 95), or .npy.
     picture : Picture
-        Pixels of type uint8, uint16 or float32. The colour profile is kept except by .bmp and .npy, EXIF by
-        .jpg, .webp and .png.
+        Pixels of type uint8, uint16 or float32. What stands beside them is kept where the format has a place
+        for it; `srutils.files.metadata.not_held` names the rest.
 
     Raises
     ------
@@ -72,91 +80,48 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
         expected = "uint8, uint16 or float32, (H, W, 1) or (H, W, 3)"
         raise ValueError(f"{problem} expected {expected}, got {pixels.dtype} {pixels.shape}")
     check_target(path, 8 * pixels.dtype.itemsize, pixels.shape[:2], picture.alpha is not None)
-    with aside(path) as temporary, open(temporary, "wb") as file:
+    with aside(path) as temporary, open(temporary, "w+b") as file:
         encode(file, picture, suffix)
 
 
 def encode(file, picture: Picture, suffix: str) -> None:
-    """Write a picture that `check_target` accepts to an open file, as `write_picture` does."""
+    """Write a picture that `check_target` accepts to a file open as "w+b", as `write_picture` does."""
     pixels = picture.pixels
     if suffix == ".npy":
         np.save(file, pixels, allow_pickle=False)
         return
-    colour = pixels.shape[-1] == 3
     if picture.alpha is not None:
         pixels = np.concatenate([pixels, picture.alpha], axis=-1)
     pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
     if suffix in (".tif", ".tiff"):
-        import tifffile
-
-        extra = {} if picture.alpha is None else {"extrasamples": ["unassalpha"]}
-        kind = "rgb" if colour else "minisblack"
-        options = {
-            "compression": "zlib",
-            "compressionargs": {"level": LEVEL},
-            "metadata": None,
-            "iccprofile": picture.icc,
-            **extra,
-        }
-        tifffile.imwrite(file, pixels, photometric=kind, planarconfig="contig", **options)
+        write_tiff(file, pixels, picture)
     elif pixels.dtype == np.uint16 and pixels.ndim == 3:
-        _write_png16(file, pixels, picture)
+        write_png16(file, pixels, picture)
     else:
-        from PIL import Image
-
-        form = "JPEG" if suffix in (".jpg", ".jpeg") else suffix[1:].upper()
-        options = {
-            "JPEG": {"quality": 95, "subsampling": 0},
-            "WEBP": {"lossless": True},
-            "PNG": {"compress_level": LEVEL},
-        }.get(form, {})
-        if form != "BMP":
-            kept = {"icc_profile": picture.icc, "exif": _exif(picture)}
-            options = options | {key: value for key, value in kept.items() if value}
-        Image.fromarray(pixels).save(file, form, **options)
+        _write_pillow(file, pixels, picture, suffix)
 
 
-def _exif(picture: Picture) -> bytes | None:
-    """The picture's EXIF; where it states the size in pixels, that of the picture as it is now."""
-    if picture.exif is None:
-        return None
+def _write_pillow(file, pixels: np.ndarray, picture: Picture, suffix: str) -> None:
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
-    exif, (height, width) = Image.Exif(), picture.pixels.shape[:2]
-    exif.load(picture.exif)
-    for tags, columns, rows in ((exif, 0x0100, 0x0101), (exif.get_ifd(0x8769), 0xA002, 0xA003)):
-        for tag, size in ((columns, width), (rows, height)):
-            if tag in tags:
-                tags[tag] = size
-    return exif.tobytes()
-
-
-def _write_png16(file, pixels: np.ndarray, picture: Picture) -> None:
-    """Write (H, W, 2 to 4) uint16 as PNG, which no library among the dependencies can.
-
-    Every row is stored as its difference to the row above (filter 2 of ISO/IEC 15948), then deflated, some
-    rows at a time: there is never a second copy of the picture.
-    """
-
-    def chunk(kind: bytes, body: bytes) -> None:
-        file.write(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)))
-
-    height, width, samples = pixels.shape
-    file.write(b"\x89PNG\r\n\x1a\n")
-    colour_type = {2: 4, 3: 2, 4: 6}[samples]
-    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
-    if picture.icc:
-        chunk(b"iCCP", b"profile\0\0" + zlib.compress(picture.icc))
-    if exif := _exif(picture):
-        chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    above, packer = np.zeros((1, width * samples * 2), np.uint8), zlib.compressobj(LEVEL)
-    for start in range(0, height, 64):
-        rows = np.ascontiguousarray(pixels[start : start + 64].astype(">u2")).view(np.uint8)
-        rows = rows.reshape(-1, above.shape[1])
-        filtered = np.full((len(rows), 1 + above.shape[1]), 2, np.uint8)
-        filtered[:, 1:] = np.diff(rows, axis=0, prepend=above)
-        above = rows[-1:]
-        if body := packer.compress(filtered.tobytes()):
-            chunk(b"IDAT", body)
-    chunk(b"IDAT", packer.flush())
-    chunk(b"IEND", b"")
+    form, meta = "JPEG" if suffix in JPEG else suffix[1:].upper(), picture.meta
+    options = {
+        "JPEG": {"quality": 95, "subsampling": 0, "comment": comment_for(meta)},
+        "WEBP": {"lossless": True},
+        "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+        "PNG": {"compress_level": LEVEL, "pnginfo": PngInfo()},
+        "BMP": {"dpi": (0, 0)},  # unknown, where Pillow would write 96
+    }[form]
+    if form != "BMP":
+        exif = exif_for(picture, suffix)
+        options |= {"icc_profile": meta.icc, "exif": exif.tobytes() if exif else None}
+    if form == "PNG":
+        for kind, body in png_chunks(picture):
+            options["pnginfo"].add(kind, body)
+    elif form != "BMP":
+        options["xmp"] = xmp_for(picture, suffix)
+    if meta.density:
+        options["dpi"] = meta.density
+    kept = {key: value for key, value in options.items() if value is not None}
+    Image.fromarray(pixels).save(file, form, **kept)

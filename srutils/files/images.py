@@ -1,4 +1,4 @@
-"""Image files as float32 arrays (H, W, C), C = 1 (grey) or 3 (RGB), in and out."""
+"""Image files as float32 arrays (H, W, C), C = 1 (grey) or 3 (RGB)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from srutils.files.decode import Picture, Unusable, is_picture, read_picture
-from srutils.files.encode import SUFFIXES, check_target, write_picture
+from srutils.files.decode import read_picture
+from srutils.files.encode import SUFFIXES
+from srutils.files.picture import Unusable
 
 
 def image_files(
@@ -88,39 +89,6 @@ def from_float(pixels: np.ndarray, bits: int) -> np.ndarray:
         return pixels.astype(np.float32)
     levels = np.rint(np.clip(pixels, 0, 1) * np.float32(2**bits - 1))
     return levels.astype(np.uint8 if bits == 8 else np.uint16)
-
-
-def write_image(path: str | os.PathLike, image: np.ndarray, bits: int = 8) -> None:
-    """Write a picture; the file appears only when it is whole.
-
-    Parameters
-    ----------
-    path : path-like
-        The suffix decides, see `srutils.files.encode.write_picture`; .npy is float32, whatever `bits` says.
-    image : array, (H, W), (H, W, 1) or (H, W, 3), floating point
-        For 8 and 16 bits, values are clipped to [0, 1] (networks overshoot) and rounded to the nearest level.
-        Floating-point files keep every value.
-    bits : int
-        8, 16 or 32.
-
-    Raises
-    ------
-    ValueError
-        Unknown suffix, `bits` that the format cannot hold, or an image of wrong shape or type or not finite.
-    FileNotFoundError
-        The folder does not exist.
-    """
-    path, pixels = Path(path), np.asarray(image)
-    problem = f"cannot write {path.name}:"
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    check_target(path, bits, pixels.shape[:2] if pixels.ndim > 1 else (1, 1), transparent=False)
-    if not is_picture(pixels.shape) or pixels.dtype.kind != "f":
-        got = f"{pixels.dtype} {np.shape(image)}"
-        raise ValueError(f"{problem} expected floating point (H, W, 1) or (H, W, 3), got {got}")
-    if not np.isfinite(pixels).all():
-        raise ValueError(f"{problem} the image holds NaN or infinite values")
-    bits = 32 if path.suffix.lower() == ".npy" else bits
-    write_picture(path, Picture(from_float(pixels, bits)))
 
 
 def pixels_sha256(path: str | os.PathLike) -> str:

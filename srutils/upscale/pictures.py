@@ -1,4 +1,4 @@
-"""Enlarge pictures, with transparency, colour profile and EXIF, and ``.npy`` arrays of any range."""
+"""Enlarge pictures, with transparency and all that belongs to them, and ``.npy`` arrays of any range."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import numpy as np
 
 from srutils.files import encode
 from srutils.files.atomic import aside
-from srutils.files.decode import Picture, Unusable, read_picture
+from srutils.files.decode import read_picture
 from srutils.files.images import from_float
+from srutils.files.metadata import not_held
+from srutils.files.picture import Picture, Unusable, full_scale
 from srutils.upscale.arrays import covered
-from srutils.upscale.options import Report, Work
+from srutils.upscale.enlarge import enlarge_levels, enlarge_values
+from srutils.upscale.options import Options, Report, choose_upscaler
 from srutils.upscale.upscaler import Upscaler
 
 
-def upscale_picture(source: Path, target: Path, work: Work) -> Report:
+def upscale_picture(source: Path, target: Path, options: Options) -> Report:
     """Enlarge a picture or an array; see `srutils.upscale.files.upscale_file`."""
     report, picture = Report(target), read_picture(source)
     if picture.frames > 1:
@@ -25,21 +28,24 @@ def upscale_picture(source: Path, target: Path, work: Work) -> Report:
     if pixels.dtype.kind not in "biuf":
         raise Unusable(f"it holds {pixels.dtype} values; expected real numbers")
     levels = pixels.dtype in (bool, np.uint8, np.uint16)
-    if levels and work.limits is not None:
+    if levels and options.limits is not None:
         raise ValueError(f"{source.name} holds {pixels.dtype} levels; a range is for floating-point values")
-    up = work.upscaler(not levels and pixels.shape[-1] == 1, pixels.shape[:2], report)
-    bits = _bits(target, pixels, report, work)
+    up = choose_upscaler(options, not levels and pixels.shape[-1] == 1, pixels.shape[:2], report)
+    bits = _bits(target, pixels, report)
     encode.check_target(target, bits, report.size, alpha is not None)
+    if lost := [*picture.meta.lost, *not_held(picture.meta, target.suffix.lower())]:
+        report.notes.append(f"not kept in {target.suffix}: {', '.join(dict.fromkeys(lost))}")
     if alpha is not None:  # what nobody sees must not bleed into what is seen
         pixels = covered(pixels, alpha[..., 0] == 0)
+    report.tell()
     if levels:
-        out, spread = work.levels(up, pixels, bits)
+        out, spread = enlarge_levels(up, pixels, bits, options)
     else:
-        values, spread = work.values(up, pixels)
+        values, spread = enlarge_values(up, pixels, options)
         out = values if bits == 32 else from_float(values, bits)
     if alpha is not None:
-        alpha, _ = Work().levels(Upscaler("bicubic", up.scale), alpha, bits)
-    _write(target, Picture(out, alpha, picture.icc, picture.exif), source, spread)
+        alpha, _ = enlarge_levels(Upscaler("bicubic", up.scale), alpha, bits, Options())
+    _write(target, Picture(out, alpha, picture.meta), source, spread)
     if spread is not None:
         unit = "full scale is 1" if levels else "in the input's unit"
         report.uncertainty = f"{uncertainty_path(target)} ({unit})"
@@ -59,11 +65,10 @@ def _visible(alpha: np.ndarray | None, target: Path) -> np.ndarray | None:
     """Transparency, unless there is none in truth and the format has no place for it."""
     if alpha is None or target.suffix.lower() not in encode.OPAQUE:
         return alpha
-    full = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
-    return None if (alpha == full).all() else alpha
+    return None if (alpha == full_scale(alpha)).all() else alpha
 
 
-def _bits(target: Path, pixels: np.ndarray, report: Report, work: Work) -> int:
+def _bits(target: Path, pixels: np.ndarray, report: Report) -> int:
     """Bits a sample of the result: those of the source, if the target's format holds them."""
     wanted = {1: 8, 2: 16}.get(pixels.dtype.itemsize, 32) if pixels.dtype.kind in "bu" else 32
     allowed = encode.DEPTHS.get(target.suffix.lower(), (8,))
@@ -78,7 +83,7 @@ def _bits(target: Path, pixels: np.ndarray, report: Report, work: Work) -> int:
             )
         if finite.size < pixels.size:
             raise ValueError(f"cannot write {target.name}: some values are NaN or infinite; use .npy or .tif")
-    work.note(report, f"{target.suffix} holds {max(allowed)} bits a sample; the input has {wanted}")
+    report.notes.append(f"{target.suffix} holds {max(allowed)} bits a sample; the input has {wanted}")
     return max(allowed)
 
 
@@ -89,7 +94,7 @@ def _write(target: Path, result: Picture, source: Path, spread: np.ndarray | Non
         for path, picture in files.items():
             if _is_npy(path):
                 picture.pixels = _like_stored(source, picture.pixels)
-            with open(stack.enter_context(aside(path)), "wb") as file:
+            with open(stack.enter_context(aside(path)), "w+b") as file:
                 encode.encode(file, picture, path.suffix.lower())
 
 

@@ -1,0 +1,13 @@
+"""Pictures for tests, written from floating-point values."""
+
+import numpy as np
+
+from srutils.files.encode import write_picture
+from srutils.files.images import from_float
+from srutils.files.picture import Picture
+
+
+def save_picture(path, image, bits=8):
+    """Write values in [0, 1], (H, W) or (H, W, C), with 8, 16 or 32 bits a sample."""
+    image = np.asarray(image)
+    write_picture(path, Picture(from_float(image if image.ndim == 3 else image[..., None], bits)))
