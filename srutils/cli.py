@@ -6,7 +6,9 @@ expected.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import math
 import os
 import signal
@@ -59,20 +61,30 @@ def upscale(
     Without --model, a photograph gets the network with the best score at --scale (4). FITS and one-channel
     arrays of floats get bicubic x2, since the networks for lenses know two simulated telescopes only.
     """
-    from srutils.upscale.files import Work, enlarge_file, upscale_folder
+    from srutils.upscale.files import upscale_file, upscale_folder
 
-    work = Work(model, scale, tile, engine, ensemble, _two_numbers(limits), sys.stderr.isatty(), _tell)
+    options = {
+        "tile": tile,
+        "engine": engine,
+        "ensemble": ensemble,
+        "limits": _two_numbers(limits),
+        "hdu": hdu,
+        "progress": sys.stderr.isatty(),
+        "overwrite": overwrite,
+    }
     if not source.is_dir():
         if skip_existing and target.exists():
             print(f"{target}: skipped, it exists")
             return 0
-        report = enlarge_file(source, target, work, hdu, overwrite)
+        with _notes_on_stderr():
+            report = upscale_file(source, target, model, scale, **options)
         height, width = report.size
         print(f"{target}: {width} x {height} pixels, {report.model}, {report.seconds:.1f} s")
         if report.uncertainty:
             print(f"uncertainty: {report.uncertainty}")
         return 0
-    result = upscale_folder(source, target, work, skip=skip_existing, overwrite=overwrite, hdu=hdu)
+    with _notes_on_stderr():
+        result = upscale_folder(source, target, model, scale, skip=skip_existing, **options)
     for sentence in result["failed"]:
         _complain(sentence)
     print(", ".join(f"{len(paths)} {word}" for word, paths in result.items()) + f", in {target}")
@@ -89,10 +101,31 @@ def _two_numbers(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-def _tell(note: str) -> None:
-    from tqdm import tqdm
+class _Notes(logging.Handler):
+    """Prints each note once, on stderr, and leaves a progress bar whole."""
 
-    tqdm.write(f"srutils: {note}", file=sys.stderr)  # it leaves a progress bar whole
+    def __init__(self):
+        super().__init__()
+        self.told = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        note = record.getMessage()
+        if note not in self.told:
+            self.told.add(note)
+            tqdm.write(f"srutils: {note}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _notes_on_stderr():
+    logger, handler = logging.getLogger("srutils.upscale"), _Notes()
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 @app.command()

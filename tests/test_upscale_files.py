@@ -21,8 +21,8 @@ from srutils.files.picture import Metadata, Picture
 from srutils.pairs import resize
 from srutils.upscale import options, pictures
 from srutils.upscale.arrays import value_range
-from srutils.upscale.files import upscale_file, upscale_folder
 from srutils.upscale.enlarge import enlarge_values
+from srutils.upscale.files import upscale_file, upscale_folder
 from srutils.upscale.options import Options, default_model
 from srutils.upscale.upscaler import Upscaler, model_cards
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from srutils.files import encode
 from srutils.files.atomic import no_empty_folders
-from srutils.files.decode import Unusable
 from srutils.files.images import image_files
+from srutils.files.picture import Unusable
 from srutils.upscale import fits_image
-from srutils.upscale.options import Report, Work
+from srutils.upscale.options import Options, Report, open_upscaler
 from srutils.upscale.pictures import uncertainty_path, upscale_picture
 
 
@@ -21,13 +22,8 @@ def upscale_file(
     model: str | None = None,
     scale: int | None = None,
     *,
-    tile: int = 256,
-    engine: str = "auto",
-    ensemble: bool = False,
-    limits: tuple[float, float] | None = None,
-    hdu: int | str | None = None,
     overwrite: bool = False,
-    progress: bool = False,
+    **more,
 ) -> Report:
     """Enlarge one file; the result appears only when it is whole.
 
@@ -39,22 +35,10 @@ def upscale_file(
         The file to make. FITS gives FITS; pictures and arrays give what the suffix says, with the bits of the
         source if the format holds them. EXIF (its orientation applied), colour profile and transparency are
         kept; transparency is enlarged by bicubic interpolation.
-    model : str, optional
-        As for `Upscaler.load`; see `srutils.upscale.options.default_model`.
-    scale : int, optional
-        Needed by interpolation; a network has its own.
-    tile, engine, ensemble
-        See `Upscaler`. With `ensemble`, the standard deviation of the eight is written too: as a FITS
-        extension, or beside the target as ``NAME_uncertainty.npy`` or ``.tif`` (pictures: full scale is 1).
-    limits : (low, high), optional
-        What a network is to see as 0 and 1, for floating-point values; see
-        `srutils.upscale.arrays.value_range` for what it sees otherwise. The result has the source's own range.
-    hdu : int or str, optional
-        Extension of a FITS file.
+    model, scale, **more
+        See `srutils.upscale.options.Options`.
     overwrite : bool
         Replace an existing target.
-    progress : bool
-        Show a progress bar.
 
     Raises
     ------
@@ -63,30 +47,28 @@ def upscale_file(
 
     Notes
     -----
-    What is NaN or infinite is filled from its neighbours and becomes NaN again. A FITS image keeps its sky
-    coordinates, and the light of its larger structures (`srutils.upscale.arrays.keep_light`).
+    What the user should know is in the report, and logged by ``srutils.upscale`` (level INFO) when the work
+    begins. What is NaN or infinite is filled from its neighbours and becomes NaN again. A FITS image keeps
+    its sky coordinates, and the light of its larger structures (`srutils.upscale.arrays.keep_light`).
     """
-    work = Work(model, scale, tile, engine, ensemble, limits, progress)
-    return enlarge_file(Path(source), Path(target), work, hdu, overwrite)
+    return _enlarge(Path(source), Path(target), Options(model, scale, **more), overwrite)
 
 
-def enlarge_file(source: Path, target: Path, work: Work, hdu=None, overwrite: bool = False) -> Report:
-    """As `upscale_file`, with its options in `work`, which keeps a model open for the next file."""
+def _enlarge(source: Path, target: Path, options: Options, overwrite: bool) -> Report:
     began = time.perf_counter()
-    work.pending.clear()  # notes on a file that failed
-    check_paths(source, target, overwrite, work.ensemble)
+    check_paths(source, target, overwrite, options.ensemble)
     is_fits = fits_image.is_fits(source)
     if is_fits != fits_image.is_fits(target):
         raise ValueError(f"{source.name} cannot become {target.name}: FITS gives FITS, and nothing else does")
-    if hdu is not None and not is_fits:
-        raise ValueError(f"{source.name} is no FITS file; it has no extension {hdu}")
+    if options.hdu is not None and not is_fits:
+        raise ValueError(f"{source.name} is not a FITS file; it has no extension {options.hdu}")
     try:
         if is_fits:
             from srutils.upscale.fits import upscale_fits
 
-            report = upscale_fits(source, target, hdu, work)
+            report = upscale_fits(source, target, options)
         else:
-            report = upscale_picture(source, target, work)
+            report = upscale_picture(source, target, options)
     except Unusable as error:
         raise ValueError(f"cannot enlarge {source}: {error}") from None
     report.seconds = time.perf_counter() - began
@@ -136,18 +118,24 @@ def folder_jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
 
 
 def upscale_folder(
-    source: Path, target: Path, work: Work, *, skip: bool, overwrite: bool, hdu: int | str | None = None
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    model: str | None = None,
+    scale: int | None = None,
+    *,
+    skip: bool = False,
+    overwrite: bool = False,
+    **more,
 ) -> dict:
     """Enlarge the images of a folder into another, which is made; one that fails does not stop the rest.
 
     Parameters
     ----------
-    source, target : Path
-    work : Work
+    source, target : path-like
+    model, scale, **more
+        See `srutils.upscale.options.Options`.
     skip, overwrite : bool
         What to do where the target exists: leave it, or replace it. Without either it counts as a failure.
-    hdu : int or str, optional
-        Extension of the FITS files.
 
     Returns
     -------
@@ -161,21 +149,22 @@ def upscale_folder(
     """
     from tqdm import tqdm
 
+    source, target, options = Path(source), Path(target), Options(model, scale, **more)
     jobs, result = folder_jobs(source, target), {"done": [], "skipped": [], "failed": []}
     there = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
     if not os.access(there, os.W_OK):  # said once, not for every file
         raise PermissionError(f"cannot write into {there}: permission denied")
-    if work.model is not None:
-        work.open(work.model, work.scale)  # what is wrong with it is said once, not for every file
-    for one, made in tqdm(jobs, unit="image", disable=not work.progress):
+    if model is not None:
+        open_upscaler(model, scale, options.engine)  # what is wrong with it is said once, not for every file
+    for one, made in tqdm(jobs, unit="image", disable=not options.progress):
         if skip and made.exists():
             result["skipped"].append(made)
             continue
+        mine = options if fits_image.is_fits(one) else replace(options, hdu=None)
         try:
             with no_empty_folders(made.parent):
                 made.parent.mkdir(parents=True, exist_ok=True)
-                which = hdu if fits_image.is_fits(one) else None
-                result["done"].append(enlarge_file(one, made, work, which, overwrite))
+                result["done"].append(_enlarge(one, made, mine, overwrite))
         except (ValueError, OSError) as error:
             named = str(error) if str(one) in str(error) else f"{one}: {error}"
             result["failed"].append(named)
