@@ -48,27 +48,42 @@ def use_style() -> None:
     )
 
 
-def show(figure: Figure, alt: str) -> None:
-    """Display a figure as PNG with alternative text, then close it; in a plain script only close it.
+def show(figure: Figure, alt: str, *, svg: bool = False) -> None:
+    """Display a figure with alternative text, then close it; in a plain script only close it.
 
     Parameters
     ----------
     figure : matplotlib Figure
     alt : str
         One or two sentences that say what a reader who cannot see the figure would miss.
+    svg : bool
+        Show it as lines, sharp at any size, for drawings and curves; else as pixels, 150 an inch.
     """
     from IPython import get_ipython
     from IPython.display import display
 
     if get_ipython() is not None:
-        buffer, png = io.BytesIO(), io.BytesIO()
-        figure.savefig(buffer, format="png", bbox_inches="tight")
-        # no alpha channel and the best compression: a lesson with all its figures has to stay below 2 MB
-        Image.open(buffer).convert("RGB").save(png, format="PNG", optimize=True)
-        display(
-            {"image/png": png.getvalue(), "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True
-        )
+        kind, data = ("image/svg+xml", _svg(figure, alt)) if svg else ("image/png", _small_png(figure))
+        display({kind: data, "text/plain": alt}, metadata={kind: {"alt": alt}}, raw=True)
     plt.close(figure)
+
+
+def _svg(figure: Figure, alt: str) -> str:
+    """Return a figure as SVG, the same text for the same figure, with `alt` for readers who cannot see it."""
+    buffer = io.StringIO()
+    with plt.rc_context({"svg.hashsalt": "srutils"}):
+        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Title": alt})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :].replace("<svg", '<svg role="img"', 1)
+
+
+def _small_png(figure: Figure) -> bytes:
+    """Return a figure as PNG of 256 colours: a lesson with all its figures has to stay below 2 MB."""
+    buffer, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight", dpi=150)
+    opaque = Image.open(buffer).convert("RGB")
+    opaque.quantize(256, dither=Image.Dither.NONE).save(png, format="PNG", optimize=True)
+    return png.getvalue()
 
 
 def stretch(images, *, softening: float = 0.1, limits: tuple[float, float] | None = None) -> AsinhNorm:
