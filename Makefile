@@ -54,7 +54,7 @@ test: $(TOOLS)
 lab: $(STAMP)
 	@$(PY) -m jupyter lab $(LAB_ARGS)
 
-notebooks: $(STAMP)
+notebooks: $(TOOLS)
 	@$(PY) -m tools.notebooks sync
 	@$(PY) -m tools.notebooks execute $(if $(FORCE),--force)
 	@$(PY) -m tools.readme

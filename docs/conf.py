@@ -16,8 +16,8 @@ exclude_patterns = ["README.md"]  # the pages include parts of it
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 nb_execution_mode = "off"  # the outputs are those stored in the notebooks
-nb_code_prompt_show = "The set-up cell, the same in every lesson"  # the only cell that is folded
-nb_code_prompt_hide = "Fold the set-up cell"
+nb_code_prompt_show = "Show this cell: set-up or checks"  # the only cells that are folded
+nb_code_prompt_hide = "Fold this cell"
 nb_render_markdown_format = "myst"  # tables and math in outputs too
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3

@@ -79,9 +79,7 @@ def cache_dir() -> Path:
     elif root is not None:
         path = root / "data" / "cache"
     else:
-        import pooch  # only an installed copy outside a checkout needs it
-
-        path = Path(pooch.os_cache("srutils"))
+        path = user_cache() / "srutils"
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -89,6 +87,15 @@ def cache_dir() -> Path:
             f"cannot create the cache folder {str(path)!r} ({error.strerror}); set SR_CACHE"
         ) from error
     return path
+
+
+def user_cache() -> Path:
+    """Return the folder in which this system keeps what a user's programs can make again."""
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches").expanduser()
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local").expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
 
 
 def find_data(name: str) -> Path | None:

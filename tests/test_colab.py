@@ -21,7 +21,14 @@ SMALL = {colab.name_of(word): word.partition("==")[2] for word in WORDS}  # {nam
 ADDED = SMALL.keys() - LISTED.keys()
 PINS = pins.pinned(pins.read_constraints())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OPTIONAL = {"imagecodecs", "lenstronomy", "libarchive", "lpips", "openvino"}  # the lessons do without them
+OPTIONAL = {
+    "imagecodecs",
+    "lenstronomy",
+    "libarchive",
+    "lpips",
+    "openvino",
+    "rarfile",
+}  # the lessons do without them
 PYTHON = re.search(r"Python (\d\.\d+\.\d+)", colab.LIST.read_text(encoding="utf-8")).group(1)
 
 
@@ -73,7 +80,7 @@ def test_what_is_added_finds_what_it_needs():
 def test_colabs_versions_are_allowed():
     assert Requirement(f"x{PROJECT['requires-python']}").specifier.contains(PYTHON)
     extras = PROJECT["optional-dependencies"]
-    for line in [*PROJECT["dependencies"], *extras["tf"], *extras["torch"], *extras["data"]]:
+    for line in [*PROJECT["dependencies"], *extras["tf"], *extras["torch"]]:
         need = Requirement(line)
         if need.name in OPTIONAL:
             continue

@@ -1,5 +1,6 @@
 """srutils.course: preset, folders, seeds, device, banner."""
 
+import os
 import random
 import subprocess
 import sys
@@ -61,12 +62,28 @@ def test_cache_dir_is_made(monkeypatch, tmp_path):
 
 
 def test_cache_dir_outside_a_checkout(monkeypatch, tmp_path):
-    import pooch
-
+    monkeypatch.delenv("SR_CACHE", raising=False)
     monkeypatch.setattr(course, "checkout", lambda: None)
-    monkeypatch.setattr(pooch, "os_cache", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(course, "user_cache", lambda: tmp_path)
     assert course.cache_dir() == tmp_path / "srutils"
     assert course.models_dir() == Path(course.__file__).parent / "models"  # where a wheel has them
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has its own place")
+@pytest.mark.parametrize(
+    ("platform", "variables", "place"),
+    [
+        ("linux", {"XDG_CACHE_HOME": "/caches"}, "/caches"),
+        ("linux", {"HOME": "/home/ada"}, "/home/ada/.cache"),
+        ("darwin", {"HOME": "/Users/ada"}, "/Users/ada/Library/Caches"),
+    ],
+)
+def test_caches_lie_where_the_system_wants_them(monkeypatch, platform, variables, place):
+    monkeypatch.setattr(course.sys, "platform", platform)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    assert course.user_cache() == Path(place)
 
 
 def test_find_data_prefers_the_users_folder(monkeypatch, tmp_path):
@@ -190,6 +207,6 @@ def test_the_banner_says_what_to_click_for_a_gpu(monkeypatch, capsys, variable, 
 
 
 def test_import_is_light():
-    code = "import sys, srutils.course; print(sorted({'torch', 'tensorflow', 'pooch'} & set(sys.modules)))"
+    code = "import sys, srutils.course; print(sorted({'torch', 'tensorflow', 'numpy'} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from srutils import exercises
-from tools.notebooks import read_script
+from tools.notebook_files import read_script
 from tools.project import ROOT, lessons, script_of
 
 HERE = Path(__file__).parent

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from tools import policy, readme
-from tools.notebooks import script_text
+from tools.notebook_files import script_text
 from tools.project import NOTEBOOKS, ROOT, lessons, name_of, repository, script_of
 from tools.setup_cell import BLOCK, badges
 

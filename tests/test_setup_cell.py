@@ -47,7 +47,7 @@ FRAMEWORKS = {"torch", "tensorflow", "keras", "numpy"}
 
 @pytest.mark.parametrize(
     "absent",
-    [{"srutils"}, COLAB_LACKS, COLAB_LACKS | {"pooch", "typer", "lazy_loader"} | FRAMEWORKS],
+    [{"srutils"}, COLAB_LACKS, COLAB_LACKS | {"typer", "lazy_loader"} | FRAMEWORKS],
     ids=["everything there", "as on Colab", "bare"],
 )
 def test_hosts_keep_their_frameworks(monkeypatch, tmp_path, absent):

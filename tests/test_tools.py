@@ -10,8 +10,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tools import course, notebooks, policy, project, readme
-from tools.execute import KERNELSPEC, LANGUAGE, CellFailed, clean, execute
-from tools.setup_cell import BEGIN, END, TAGS, badges, setup_cell
+from tools.execute import CellFailed, execute
+from tools.notebook_files import KERNELSPEC, LANGUAGE, clean
+from tools.setup_cell import BEGIN, END, METADATA, badges, setup_cell
 
 REPO = "someone/fork"
 NAME = "01_sample.ipynb"
@@ -48,7 +49,7 @@ def sample():
         new_markdown_cell("# A sample\n\nDoes it keep the rules?"),
         new_markdown_cell(badges(REPO, NAME)),
         new_markdown_cell("**You will do** this, *you will learn* that.\n\n**You will need** one minute."),
-        new_code_cell(setup_cell(REPO), metadata={"tags": list(TAGS)}),
+        new_code_cell(setup_cell(REPO), metadata=copy.deepcopy(METADATA)),
         new_code_cell("a = 1 + 1\nprint(a)", outputs=[stream]),
         new_code_cell("draw(a)", outputs=[picture], metadata={"tags": ["nbval-ignore-output"]}),
         new_markdown_cell("What the figure shows: " + PROSE),
@@ -128,14 +129,29 @@ BREACHES = {
         "version of Python",
     ),
     "timing": (lambda nb: code(nb, 2).metadata.update(execution={}), "metadata that no script carries"),
+    "folded without a tag": (
+        lambda nb: code(nb, 2).metadata.update(jupyter={"source_hidden": True}),
+        "goes with the tags check and set-up",
+    ),
+    "a check that is not folded": (
+        lambda nb: code(nb, 4).metadata.update(tags=["check"]),
+        "goes with the tags",
+    ),
+    "a check without an assertion": (
+        lambda nb: code(nb, 2).metadata.update(tags=["check"], jupyter={"source_hidden": True}),
+        "holds no assertion",
+    ),
     "home folder": (
         lambda nb: code(nb, 2).outputs[0].update(text="read /home/ada/data.npy"),
         "names a folder of one machine: /home/ada",
     ),
-    "too few cells": (lambda nb: nb.cells.pop(9), "there are 29 cells before the exercises"),
+    "too few cells": (
+        lambda nb: nb.update(cells=nb.cells[:8] + nb.cells[19:]),
+        "19 cells before the exercises",
+    ),
     "too many cells": (
-        lambda nb: nb.update(cells=nb.cells[:9] + [new_markdown_cell("x")] * 40 + nb.cells[9:]),
-        "not 30 to 62",
+        lambda nb: nb.update(cells=nb.cells[:9] + [new_markdown_cell("x")] * 41 + nb.cells[9:]),
+        "not 20 to 70",
     ),
     "long cell": (lambda nb: code(nb, 4).update(source="assert a == 2\n" * 41), "has 41 lines"),
     "too little prose": (
@@ -184,6 +200,7 @@ BREACHES = {
     "two badges": (lambda nb: nb.cells.append(nb.cells[1]), "2 cells have badges"),
     "other set-up": (lambda nb: code(nb, 1).update(source=setup_cell("a/b")), "is not the set-up cell"),
     "set-up without tags": (lambda nb: code(nb, 1).metadata.update(tags=[]), "is not the set-up cell"),
+    "set-up not folded": (lambda nb: code(nb, 1).metadata.pop("jupyter"), "is not the set-up cell"),
     "set-up not first": (lambda nb: nb.cells.insert(2, new_code_cell("1")), "is not the set-up cell"),
     "two set-ups": (lambda nb: nb.cells.append(copy.deepcopy(code(nb, 1))), "more than one set-up cell"),
 }
@@ -342,12 +359,76 @@ def test_sync_keeps_outputs_and_ids_of_unchanged_cells(lesson):
     assert not notebooks.is_complete(new) and notebooks.is_complete(nb)
 
 
+def edit(path, old, new):
+    """Replace text in a cell of a notebook, or in a script, as an editor of that file alone does."""
+    if path.suffix == ".py":
+        path.write_text(path.read_text().replace(old, new))
+        return
+    nb = nbformat.read(path, as_version=4)
+    for cell in nb.cells:
+        cell.source = cell.source.replace(old, new)
+    nbformat.write(nb, path)
+
+
+@pytest.mark.parametrize("edited", ["notebook", "script"])
+def test_the_file_that_was_edited_is_taken_over(lesson, edited):
+    notebooks.sync_lesson(lesson, REPO)
+    edit(lesson if edited == "notebook" else project.script_of(lesson), "a + 1", "a + 2")
+    assert lesson in notebooks.sync_lesson(lesson, REPO)
+    assert "a + 2" in lesson.read_text() and "a + 2" in project.script_of(lesson).read_text()
+    assert notebooks.sync_lesson(lesson, REPO) == [] and pair_complaints(lesson) == []
+
+
+@pytest.mark.parametrize("stamped", [True, False], ids=["stamped", "from before there were stamps"])
+def test_edits_of_both_files_are_never_dropped(lesson, stamped):
+    notebooks.sync_lesson(lesson, REPO)
+    script = project.script_of(lesson)
+    edit(lesson, "a = 1", "a = 5")
+    edit(script, "a + 1", "a + 2")
+    if not stamped:
+        nb = nbformat.read(lesson, as_version=4)
+        del nb.metadata["course"]
+        nbformat.write(nb, lesson)
+    before = lesson.read_bytes(), script.read_bytes()
+    with pytest.raises(ValueError, match=r"01_sample: .* both may hold edits: .*--from-notebooks"):
+        notebooks.sync_lesson(lesson, REPO)
+    assert (lesson.read_bytes(), script.read_bytes()) == before
+    notebooks.sync_lesson(lesson, REPO, "script")
+    assert "a = 1" in script.read_text() and "a + 2" in lesson.read_text()
+
+
+def test_both_files_saved_by_jupyterlab_agree(lesson):
+    """Its jupytext writes both and leaves the stamp as it was: that is no conflict."""
+    notebooks.sync_lesson(lesson, REPO)
+    for path in (lesson, project.script_of(lesson)):
+        edit(path, "a + 1", "a + 7")
+    assert "run make notebooks" in pair_complaints(lesson)[0]
+    assert notebooks.sync_lesson(lesson, REPO) == [lesson] and pair_complaints(lesson) == []
+
+
+def test_a_fold_survives_the_way_through_both_files(lesson):
+    script = project.script_of(lesson)
+    script.write_text(
+        script.read_text() + '\n# %% tags=["check"] jupyter={"source_hidden": true}\nassert a == 1\n'
+    )
+    notebooks.sync_lesson(lesson, REPO)
+    last = nbformat.read(lesson, as_version=4).cells[-1].metadata
+    assert last == {"tags": ["check"], "jupyter": {"source_hidden": True}}
+    assert notebooks.sync_lesson(lesson, REPO) == [] and '"source_hidden": true' in script.read_text()
+
+
+def test_a_late_first_picture_is_a_hint_and_no_complaint():
+    nb = sample()
+    assert "cell 6" in policy.hints(nb)[0]
+    nb.cells.insert(2, nb.cells.pop(5))
+    assert policy.hints(nb) == []
+
+
 def test_sync_from_a_notebook(lesson):
     notebooks.sync_lesson(lesson, REPO)
-    nb = nbformat.read(lesson, as_version=4)
-    nb.cells[-1].source = "a + 3"
-    nbformat.write(nb, lesson)
-    notebooks.sync_lesson(lesson, REPO, from_notebook=True)
+    edit(lesson, "a + 1", "a + 3")
+    edit(project.script_of(lesson), "a + 1", "a + 4")
+    notebooks.sync_lesson(lesson, REPO, "notebook")
     assert "a + 3" in project.script_of(lesson).read_text()
     assert pair_complaints(lesson) == []
 

@@ -65,14 +65,14 @@ def adapt_text(text: str, source: Path, pages: dict[Path, Path], root: Path = RO
 
 
 def adapt_notebook(text: str, source: Path, pages: dict[Path, Path], root: Path = ROOT) -> str:
-    """Return a notebook for the book: its text adapted, the set-up cell folded."""
+    """Return a notebook for the book: its text adapted, folded what JupyterLab folds: set-up and checks."""
     import nbformat
 
     nb = nbformat.reads(text, as_version=4)
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             cell.source = adapt_text(cell.source, source, pages, root)
-        elif "set-up" in cell.metadata.get("tags", []):
+        elif cell.metadata.get("jupyter", {}).get("source_hidden"):
             cell.metadata.tags.append("hide-input")
     return nbformat.writes(nb)
 

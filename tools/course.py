@@ -15,7 +15,8 @@ import platform
 import sys
 from pathlib import Path
 
-from tools.execute import CellFailed, execute, write_notebook
+from tools.execute import CellFailed, execute
+from tools.notebook_files import write_notebook
 from tools.project import NOTEBOOKS, ROOT, lessons, write_aside
 from tools.readme import tables
 

@@ -7,16 +7,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.project import write_aside
+from tools.notebook_files import clean
 
-KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-LANGUAGE = {
-    "name": "python",
-    "file_extension": ".py",
-    "mimetype": "text/x-python",
-    "pygments_lexer": "ipython3",
-}
-CELL_METADATA = ("tags", "jupyter")  # what a script can carry; anything else would be lost on the way back
 TIMEOUT = 600  # seconds a cell; the same limit as nbval's in pyproject.toml
 
 # Under pytest a kernel does not capture what C++ code writes to descriptor 2, and the quick preset is what
@@ -102,48 +94,3 @@ def failure(nb, name: str, index: int, what: str) -> str:
     source = nb.cells[index].source.strip().splitlines()
     what = re.sub(r"\x1b\[[0-9;]*m", "", what)
     return f"{name}: code cell {number} failed, which begins with\n    {source[0] if source else ''}\n{what}"
-
-
-def clean(nb) -> None:
-    """Remove what differs from run to run or machine to machine: timings, widget states, versions, ids."""
-    nb.metadata = {"kernelspec": dict(KERNELSPEC), "language_info": dict(LANGUAGE)}
-    for cell in nb.cells:
-        cell.metadata = {key: cell.metadata[key] for key in CELL_METADATA if cell.metadata.get(key)}
-        for output in cell.get("outputs", []):
-            if output.output_type in ("display_data", "execute_result"):
-                output.data.pop("application/vnd.jupyter.widget-view+json", None)
-        if cell.cell_type == "code":
-            cell.outputs = merge_streams(cell.outputs)
-            for output in cell.outputs:
-                if output.output_type == "stream":  # of a progress bar only what a terminal shows at the end
-                    output.text = re.sub(r"[^\n]*\r(?=[^\n])", "", output.text)
-
-
-def merge_streams(outputs: list) -> list:
-    """Join pieces of the same stream that follow each other: how they were split depends on timing."""
-    merged: list = []
-    for output in outputs:
-        last = merged[-1] if merged else None
-        if (
-            last is not None
-            and last.output_type == output.output_type == "stream"
-            and last.name == output.name
-        ):
-            last.text += output.text
-        else:
-            merged.append(output)
-    return merged
-
-
-def notebook_text(nb) -> str:
-    """Return the text of a valid notebook file; raise nbformat's ValidationError if it is not valid."""
-    import nbformat
-
-    nb.nbformat, nb.nbformat_minor = 4, 5
-    nbformat.validate(nb)
-    return nbformat.writes(nb).rstrip("\n") + "\n"
-
-
-def write_notebook(nb, path: Path) -> None:
-    """Validate a notebook and write it beside its place, then rename it."""
-    write_aside(path, notebook_text(nb))

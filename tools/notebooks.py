@@ -4,8 +4,9 @@ The script ``notebooks/scripts/NN_name.py`` (py:percent) is the source of ``note
 ``notebooks/scripts/solutions/NN_name.py`` that of ``notebooks/solutions/NN_name.ipynb``. ``02`` means a
 lesson and its solutions, ``solutions/02`` the solutions alone, ``notebooks/02`` the lesson alone.
 
-sync      write each notebook from its script; outputs stay where a cell's source is unchanged
-          (``--from-notebooks`` goes the other way, for an edit made in a notebook alone)
+sync      make each notebook and its script agree: the one that was edited since they last did is taken over;
+          if both were, you say which (``--from-scripts``, ``--from-notebooks``). Outputs stay where a cell's
+          source is unchanged. Saved networks (tools/saved.py) are written, too.
 execute   run the notebooks in place as nbval will; those with complete outputs are left alone unless --force
 check     report every way in which the lessons break the rules of CONTRIBUTING.md
 links     point badges, set-up cells and metadata to another repository
@@ -14,42 +15,36 @@ links     point badges, set-up cells and metadata to another repository
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import sys
 from pathlib import Path
 
-from tools.execute import CellFailed, clean, execute, notebook_text, write_notebook
+from tools.execute import CellFailed, execute
+from tools.notebook_files import (
+    STAMP,
+    clean,
+    fingerprint,
+    notebook_text,
+    read_notebook,
+    read_script,
+    script_text,
+    stamp,
+    write_notebook,
+)
 from tools.project import (
     NOTEBOOKS,
     ROOT,
     check_repository,
+    is_solution,
     lessons,
     name_of,
     repository,
     script_of,
     write_aside,
 )
-from tools.setup_cell import BEGIN, FIRST_LINE, TAGS, badges, replace_badges, setup_cell
-
-
-def read_script(path: Path):
-    """Return the notebook that a py:percent script describes, without outputs."""
-    import jupytext
-
-    return jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
-
-
-def script_text(nb) -> str:
-    """Return the py:percent text of a notebook: cells and tags, no header."""
-    import copy
-
-    import jupytext
-
-    nb = copy.deepcopy(nb)
-    nb.metadata = {
-        "jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "tags,jupyter,-all"}
-    }
-    return jupytext.writes(nb, fmt="py:percent")
+from tools.saved import write_saved
+from tools.setup_cell import BEGIN, FIRST_LINE, METADATA, badges, replace_badges, setup_cell
 
 
 def generate(nb, name: str, repo: str) -> None:
@@ -68,18 +63,25 @@ def generate(nb, name: str, repo: str) -> None:
     old = [c for c in code if c.source.startswith(FIRST_LINE) or "set-up" in c.metadata.get("tags", [])]
     first = (old or code or [None])[0]
     place = next((i for i, c in enumerate(nb.cells) if c is first), len(nb.cells))
-    nb.cells.insert(place, new_code_cell(setup_cell(repo), metadata={"tags": list(TAGS)}))
+    nb.cells.insert(place, new_code_cell(setup_cell(repo), metadata=copy.deepcopy(METADATA)))
     nb.cells = [c for c in nb.cells if not any(c is o for o in old)]
 
 
 def keep_outputs(nb, old) -> None:
-    """Give the cells of `nb` the ids and outputs of the cells of `old` with the same type and source."""
+    """Give the cells of `nb` the ids and outputs of the cells of `old` with the same type and source.
+
+    The set-up cell keeps its output in any case: it is generated, and what it shows does not depend on how.
+    """
+
+    def key(cell) -> tuple[str, str]:
+        return cell.cell_type, "" if "set-up" in cell.metadata.get("tags", []) else cell.source
+
     known: dict[tuple[str, str], list] = {}
     for cell in old.cells if old is not None else []:
-        known.setdefault((cell.cell_type, cell.source), []).append(cell)
+        known.setdefault(key(cell), []).append(cell)
     used = set()
     for index, cell in enumerate(nb.cells):
-        same = known.get((cell.cell_type, cell.source))
+        same = known.get(key(cell))
         match = same.pop(0) if same else None
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
         wanted = match.get("id", digest) if match is not None else digest
@@ -90,26 +92,50 @@ def keep_outputs(nb, old) -> None:
             cell.execution_count = match.execution_count if match is not None else None
 
 
-def read_notebook(path: Path):
-    """Return the notebook at `path` in the current format, or None if there is none."""
-    import nbformat
+def newer(notebook: Path, source: str | None = None):
+    """Return the cells of a lesson, from its script or its notebook, whichever was edited since they agreed.
 
-    return nbformat.read(path, as_version=4) if path.is_file() else None
+    Parameters
+    ----------
+    notebook : Path
+    source : "script" or "notebook", optional
+        Take this one, and so drop what was edited in the other.
 
-
-def sync_lesson(notebook: Path, repo: str, from_notebook: bool = False) -> list[Path]:
-    """Make a notebook and its script agree; return the files that changed."""
-    script = script_of(notebook)
-    old, old_text = (
-        read_notebook(notebook),
-        notebook.read_text(encoding="utf-8") if notebook.is_file() else None,
-    )
-    if from_notebook and old is None:
+    Raises
+    ------
+    ValueError
+        Both were edited, differently; or they differ and nobody knows when they last agreed.
+    FileNotFoundError
+        There is no such file.
+    """
+    script, old = script_of(notebook), read_notebook(notebook)
+    if source == "notebook" and old is None:
         raise FileNotFoundError(f"there is no notebook {notebook.name} to read")
-    nb = read_script(script) if not from_notebook else read_notebook(notebook)
+    if source is not None or old is None or not script.is_file():
+        wanted = source or ("script" if old is None else "notebook")
+        return read_script(script) if wanted == "script" else old
+    new = read_script(script)
+    synced, ours, theirs = stamp(old), fingerprint(new), fingerprint(old)
+    if theirs in (ours, synced):
+        return new
+    if ours == synced:
+        return old
+    name = name_of(notebook).removesuffix(".ipynb")
+    raise ValueError(
+        f"{name}: the notebook and its script differ, and both may hold edits: keep one with "
+        f"python -m tools.notebooks sync {name} --from-notebooks (or --from-scripts)"
+    )
+
+
+def sync_lesson(notebook: Path, repo: str, source: str | None = None) -> list[Path]:
+    """Make a notebook and its script agree; return the files that changed. `source` and errors as `newer`."""
+    script, old = script_of(notebook), read_notebook(notebook)
+    old_text = notebook.read_text(encoding="utf-8") if notebook.is_file() else None
+    nb = newer(notebook, source)
     generate(nb, name_of(notebook), repo)
     keep_outputs(nb, old)
     clean(nb)
+    nb.metadata[STAMP] = {"synced": fingerprint(nb)}
     changed = []
     text = script_text(nb)
     if not script.is_file() or script.read_text(encoding="utf-8") != text:
@@ -194,11 +220,35 @@ def chosen(names: list[str], folder: Path = NOTEBOOKS) -> list[Path]:
     return picked
 
 
+def sync(names: list[str], source: str | None) -> None:
+    """Make lessons and their scripts agree, all before one is refused, and write their saved networks."""
+    refused = []
+    for path in chosen(names):
+        try:
+            for changed in sync_lesson(path, repository(), source) + write_saved(path):
+                print(f"wrote {changed.relative_to(ROOT)}")
+        except ValueError as error:
+            refused.append(str(error))
+    if refused:
+        raise ValueError("\n".join(refused))
+
+
+def check(names: list[str]) -> int:
+    """Print every breach of the rules, and hints; return 1 if there is a breach."""
+    from tools.policy import complaints_about_lesson, hints
+
+    paths = chosen(names)
+    complaints = [c for path in paths for c in complaints_about_lesson(path, repository())]
+    print("\n".join(complaints) if complaints else "the lessons and solutions keep all rules")
+    for path in paths:
+        for hint in [] if is_solution(path) or not path.is_file() else hints(read_notebook(path)):
+            print(f"{name_of(path)}: no rule, but {hint}")
+    return int(bool(complaints))
+
+
 def run(arguments: argparse.Namespace) -> int:
     if arguments.command == "sync":
-        for path in chosen(arguments.lessons):
-            for changed in sync_lesson(path, repository(), arguments.from_notebooks):
-                print(f"wrote {changed.relative_to(ROOT)}")
+        sync(arguments.lessons, arguments.source)
         return 0
     if arguments.command == "execute":
         return execute_lessons(chosen(arguments.lessons), arguments.force)
@@ -206,13 +256,7 @@ def run(arguments: argparse.Namespace) -> int:
         for changed in set_links(arguments.repo):
             print(f"wrote {changed.relative_to(ROOT)}")
         return 0
-    from tools.policy import complaints_about_lesson
-
-    complaints = [
-        c for path in chosen(arguments.lessons) for c in complaints_about_lesson(path, repository())
-    ]
-    print("\n".join(complaints) if complaints else "the lessons and solutions keep all rules")
-    return int(bool(complaints))
+    return check(arguments.lessons)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -222,7 +266,10 @@ def main(argv: list[str] | None = None) -> int:
         command = commands.add_parser(name)
         command.add_argument("lessons", nargs="*", help="for instance 02; all without any")
         if name == "sync":
-            command.add_argument("--from-notebooks", action="store_true", help="write scripts from notebooks")
+            either = command.add_mutually_exclusive_group()
+            for kind in ("script", "notebook"):
+                words = {"action": "store_const", "const": kind, "help": f"take over every {kind} as it is"}
+                either.add_argument(f"--from-{kind}s", dest="source", **words)
         if name == "execute":
             command.add_argument("--force", action="store_true", help="run complete notebooks too")
     commands.add_parser("links").add_argument("repo", help="owner/name")

@@ -7,29 +7,31 @@ unrun or ignored. A check takes a notebook (nbformat) and returns sentences, one
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from pathlib import Path
 
-from tools.policy_files import check_links, check_pair, check_script
+from tools.notebook_files import STAMP, fingerprint, read_script, stamp
 from tools.project import is_solution, name_of, script_of
-from tools.setup_cell import BEGIN, BLOCK, FIRST_LINE, TAGS, badges, setup_cell
+from tools.saved import PREFIX
+from tools.setup_cell import BEGIN, BLOCK, FIRST_LINE, METADATA, badges, setup_cell
 
 IGNORE = "nbval-ignore-output"
 EXERCISE = "exercise"
-KNOWN_TAGS = {IGNORE, EXERCISE, "set-up", "readme-table", "readme-figure"}
+CHECK, SET_UP = "check", "set-up"  # the two kinds of cells whose source is folded
+KNOWN_TAGS = {IGNORE, EXERCISE, CHECK, SET_UP, "readme-table", "readme-figure"}
 MAX_IGNORED = 0.5
 MAX_LINES = 40
-CELLS = (30, 62)
+CELLS = (20, 70)
 MAX_BYTES = 2_000_000
+EARLY = 5  # the first picture should stand among so many cells
 FIGURE_WORDS = 12
 # Comments that nbval obeys too; they would bypass the tags that are counted here.
-COMMENT_MARKERS = (
-    "NBVAL_",
-    "PYTEST_VALIDATE_IGNORE_OUTPUT",
-)
+COMMENT_MARKERS = ("NBVAL_", "PYTEST_VALIDATE_IGNORE_OUTPUT")
 HOME_PATH = re.compile(r"(?<![\w./])/(?:home|Users|root|work|tmp|content)/[\w.-]+|[A-Z]:\\+Users")
 PROMISES = ("you will do", "you will learn", "you will need")
 SECTIONS = ("Recap", "Exercises", "References")
+LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src)=[\"']([^\"']+)[\"']")
 OPEN, RIGHT = "No answer yet.", "Right."  # how a check cell's output begins in a lesson, in a solution
 
 
@@ -88,8 +90,7 @@ def check_compared(nb) -> list[str]:
     """
     found, code = [], [c for c in code_cells(nb) if EXERCISE not in tags(c) or verdict(c) == RIGHT]
     for cell in code_cells(nb):
-        unknown = {t for t in tags(cell) - KNOWN_TAGS if not t.startswith("table-")}
-        if unknown:
+        if unknown := {t for t in tags(cell) - KNOWN_TAGS if not t.startswith(("table-", PREFIX))}:
             found.append(f"cell {title(cell)} has tags that are not allowed: {', '.join(sorted(unknown))}")
         if any(marker in cell.source for marker in COMMENT_MARKERS):
             found.append(f"cell {title(cell)} has a comment that steers nbval: use a tag")
@@ -106,18 +107,27 @@ def check_compared(nb) -> list[str]:
 
 def check_clean(nb) -> list[str]:
     """No timings, widget states or folders of somebody's machine are stored."""
-    found = [
-        f"the notebook's metadata hold {k!r}" for k in nb.metadata if k not in ("kernelspec", "language_info")
-    ]
+    strange = set(nb.metadata) - {"kernelspec", "language_info", STAMP}
+    found = [f"the notebook's metadata hold {key!r}" for key in sorted(strange)]
     if "version" in nb.metadata.get("language_info", {}):
         found.append("the notebook's metadata hold the version of Python")
     for cell in nb.cells:
-        extra = set(cell.metadata) - {"tags", "jupyter"}
-        if extra:
+        if extra := set(cell.metadata) - {"tags", "jupyter"}:
             found.append(f"cell {title(cell)} has metadata that no script carries: {sorted(extra)}")
-        path = HOME_PATH.search(cell.source + "\n" + "\n".join(output_texts(cell)))
-        if path:
+        if path := HOME_PATH.search("\n".join([cell.source, *output_texts(cell)])):
             found.append(f"cell {title(cell)} names a folder of one machine: {path.group()}")
+    return found
+
+
+def check_folded(nb) -> list[str]:
+    """What is folded is the set-up cell and the cells tagged ``check``, and nothing that is to be read."""
+    found = []
+    for cell in code_cells(nb):
+        folded = bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
+        if CHECK in tags(cell) and not asserts(cell.source):
+            found.append(f"cell {title(cell)} is tagged check and holds no assertion")
+        if folded != bool(tags(cell) & {CHECK, SET_UP}):
+            found.append(f"cell {title(cell)}: jupyter.source_hidden goes with the tags check and set-up")
     return found
 
 
@@ -125,9 +135,10 @@ def output_texts(cell) -> list[str]:
     """Return what a cell's outputs say in words: streams and text representations."""
     texts = []
     for output in cell.get("outputs", []):
-        texts.append(output.get("text", ""))
+        data = output.get("data", {}).items()
         texts += [
-            v for k, v in output.get("data", {}).items() if k.startswith("text/") and isinstance(v, str)
+            output.get("text", ""),
+            *(v for k, v in data if k.startswith("text/") and isinstance(v, str)),
         ]
     return texts
 
@@ -139,7 +150,7 @@ def words(text: str) -> int:
 
 
 def check_size(nb) -> list[str]:
-    """Up to its exercises a lesson has 30 to 62 cells, and it has as many words of prose as of code."""
+    """Up to its exercises a lesson has 20 to 70 cells, and it has as many words of prose as of code."""
     found = []
     count = len(nb.cells) - len(exercise_part(nb))
     if not CELLS[0] <= count <= CELLS[1]:
@@ -162,10 +173,7 @@ def check_figures(nb) -> list[str]:
     """A cell with a picture is followed by text that says what the picture shows."""
     found = []
     for index, cell in enumerate(nb.cells):
-        pictures = [
-            o for o in cell.get("outputs", []) if {"image/png", "image/jpeg"} & set(o.get("data", {}))
-        ]
-        if not pictures:
+        if not pictures(cell):
             continue
         after = nb.cells[index + 1] if index + 1 < len(nb.cells) else None
         if after is None or after.cell_type != "markdown" or words(after.source) < FIGURE_WORDS:
@@ -178,9 +186,7 @@ def section(text: str, name: str) -> str | None:
     match = re.search(rf"^##? +(?:\d+[.)]? +)?{name}\b.*$", text, re.MULTILINE | re.IGNORECASE)
     if match is None:
         return None
-    rest = text[match.end() :]
-    following = re.search(r"^##? ", rest, re.MULTILINE)
-    return rest[: following.start()] if following else rest
+    return re.split(r"^##? ", text[match.end() :], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def verdict(cell) -> str | None:
@@ -254,7 +260,7 @@ def check_generated(nb, name: str, repository: str) -> list[str]:
     if len(marked) != 1:
         found.append(f"{len(marked)} cells have badges, one must")
     code = code_cells(nb)
-    if not code or code[0].source != setup_cell(repository) or tags(code[0]) != set(TAGS):
+    if not code or code[0].source != setup_cell(repository) or code[0].metadata != METADATA:
         found.append("the first code cell is not the set-up cell, with its tags: run make notebooks")
     if sum(c.source.startswith(FIRST_LINE) for c in code) > 1:
         found.append("there is more than one set-up cell")
@@ -263,24 +269,75 @@ def check_generated(nb, name: str, repository: str) -> list[str]:
 
 def check_notebook(nb, name: str, repository: str) -> list[str]:
     """Return what is wrong with a notebook in itself; `name` as in `tools.project.name_of`."""
-    found = check_executed(nb) + check_compared(nb) + check_clean(nb) + check_lines(nb) + check_figures(nb)
-    found += check_generated(nb, name, repository)
+    found = check_executed(nb) + check_compared(nb) + check_clean(nb) + check_folded(nb) + check_lines(nb)
+    found += check_figures(nb) + check_generated(nb, name, repository)
     number = int(Path(name).name[:2])
     if is_solution(Path(name)):
         return found + check_checks(nb, number, RIGHT)
     return found + check_size(nb) + check_bones(nb) + check_exercises(nb, number)
 
 
+def pictures(cell) -> list:
+    """Return a cell's outputs that are pictures."""
+    kinds = {"image/png", "image/jpeg", "image/svg+xml"}
+    return [o for o in cell.get("outputs", []) if kinds & set(o.get("data", {}))]
+
+
+def hints(nb) -> list[str]:
+    """What no rule forbids, but a reader would mind."""
+    first = next((i for i, cell in enumerate(nb.cells, start=1) if pictures(cell)), None)
+    late = first is None or first > EARLY
+    return [f"the first picture stands in cell {first}, not among the first {EARLY}"] if late else []
+
+
+def check_script(source: str) -> list[str]:
+    """A lesson's script compiles, runs outside IPython (no magics) and imports `display` if it uses it."""
+    magic = re.search(r"^# +[%!]\w+|^[%!]\w+", source, re.MULTILINE)
+    found = [f"the script holds a magic command: {magic.group()!r}"] if magic else []
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        return [*found, f"the script is not valid Python: {error.msg}, line {error.lineno}"]
+    nodes = list(ast.walk(tree))
+    names = (a for n in nodes if isinstance(n, ast.ImportFrom | ast.Import) for a in n.names)
+    imported = {a.asname or a.name for a in names}
+    used = {n.id for n in nodes if isinstance(n, ast.Name)}
+    for name in ("display", "get_ipython"):
+        if name in used and name not in imported and not hasattr(builtins, name):
+            found.append(f"the script uses {name} without importing it from IPython")
+    return found
+
+
+def check_pair(notebook, script) -> list[str]:
+    """A notebook and its script have the same cells with the same tags, whatever the files' dates."""
+    from jupytext.compare import NotebookDifference, compare_cells
+
+    try:
+        compare_cells(notebook.cells, script.cells, compare_outputs=False, compare_ids=False)
+    except NotebookDifference as error:
+        return [f"the script and the notebook differ: {' '.join(str(error).split())[:300]}"]
+    if stamp(notebook) != fingerprint(notebook):
+        return ["the notebook does not say that it agrees with its script: run make notebooks"]
+    return []
+
+
+def check_links(text: str, folder: Path) -> list[str]:
+    """Links to files lead somewhere; links to the web are not followed, data and anchors are left alone."""
+    found = []
+    for match in LINK.finditer(text):
+        target = (match.group(1) or match.group(2)).split("#")[0]
+        web = re.match(r"[a-z][a-z+.-]*:", target)
+        if target and not web and not (folder / target).exists():
+            found.append(f"a link leads nowhere: {target}")
+    return found
+
+
 def complaints_about_lesson(path: Path, repository: str) -> list[str]:
     """Return all that is wrong with a lesson or its solutions: notebook, script, the pair, links, size."""
     import nbformat
 
-    from tools.notebooks import read_script
-
-    script = script_of(path)
-    name = name_of(path)
-    missing = [f"{name}: {p.name} is missing" for p in (path, script) if not p.is_file()]
-    if missing:
+    script, name = script_of(path), name_of(path)
+    if missing := [f"{name}: {p.name} is missing" for p in (path, script) if not p.is_file()]:
         return missing
     nb = nbformat.read(path, as_version=4)
     found = check_notebook(nb, name, repository)

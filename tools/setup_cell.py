@@ -8,6 +8,7 @@ from tools.project import check_repository
 
 FIRST_LINE = "# Set-up: run this cell first."
 TAGS = ["nbval-ignore-output", "set-up"]  # versions and hardware differ from machine to machine
+METADATA = {"tags": TAGS, "jupyter": {"source_hidden": True}}
 BEGIN, END = "<!-- badges -->", "<!-- /badges -->"
 BLOCK = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
 IMAGES = {
@@ -28,7 +29,7 @@ import sys
 from pathlib import Path
 
 SMALL = "onnx==1.22.0 onnx_ir==1.1.0 onnxruntime==1.31.1 onnxscript==0.7.2 tf2onnx==1.17.0".split()
-SMALL += "accelerate flatbuffers imageio lazy_loader pooch safetensors tifffile typer".split()
+SMALL += "accelerate flatbuffers imageio lazy_loader safetensors tifffile typer".split()
 OFFLINE = "No internet? On Kaggle, choose Settings > Turn on internet, then run this cell again."
 
 if importlib.util.find_spec("srutils") is None:

@@ -38,7 +38,7 @@
 # without a GPU; a GPU changes nothing here. No download: photographs come with scikit-image, lenses are
 # simulated. Real Hubble images appear where `SR_DATA` points to them.
 
-# %% tags=["nbval-ignore-output", "set-up"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output", "set-up"]
 # Set-up: run this cell first. It is the same in JupyterLab, Colab, Kaggle and Binder, and it leaves the
 # NumPy, PyTorch and TensorFlow that are already there as they are.
 import importlib.util
@@ -47,7 +47,7 @@ import sys
 from pathlib import Path
 
 SMALL = "onnx==1.22.0 onnx_ir==1.1.0 onnxruntime==1.31.1 onnxscript==0.7.2 tf2onnx==1.17.0".split()
-SMALL += "accelerate flatbuffers imageio lazy_loader pooch safetensors tifffile typer".split()
+SMALL += "accelerate flatbuffers imageio lazy_loader safetensors tifffile typer".split()
 OFFLINE = "No internet? On Kaggle, choose Settings > Turn on internet, then run this cell again."
 
 if importlib.util.find_spec("srutils") is None:
