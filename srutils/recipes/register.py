@@ -1,0 +1,175 @@
+"""The recipes by name: what each makes, of what, how long it took; and the call that follows one."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass, field
+
+from srutils.model_files.cards import model_path, read_card
+from srutils.recipes.runs import total_seconds
+from srutils.recipes.settings import Settings
+
+PHOTOGRAPHS = "CID22, Contest, Photos, T91, BSD200"
+LENSES = {
+    "deeplense": "6,000 simulated lenses, noisy HR",
+    "telescope": "fresh simulated lenses, noise-free truth",
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one network is trained.
+
+    Attributes
+    ----------
+    name : str
+    makes : str
+        What the model does, in a few words.
+    learns_from : str
+        The data it takes unless the reader gives their own.
+    framework : {"PyTorch", "Keras"}
+    module : str
+        The module of this folder whose ``run(settings, recipe)`` follows the recipe and returns the card.
+    options : dict
+        What decides the result and belongs to this recipe: sizes, rates, losses, steps.
+    several : tuple of str
+        The model files that it writes, where they are several; `files` has them in any case.
+    """
+
+    name: str
+    makes: str
+    learns_from: str
+    framework: str
+    module: str
+    options: dict = field(default_factory=dict)
+    several: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return self.several or (self.name,)
+
+    @property
+    def hours(self) -> float | None:
+        """Hours that the shipped file took, warm starts included, from its card; None without one."""
+        try:
+            cards = [read_card(model_path(name).with_suffix(".json"), {"seconds"}) for name in self.files]
+        except ValueError:
+            return None
+        return max(map(total_seconds, cards)) / 3600
+
+
+def _keras(name: str, makes: str, learns_from: str, **options) -> Recipe:
+    return Recipe(name, makes, learns_from, "Keras", "three_layers", options)
+
+
+def _srresnet(name: str, makes: str, learns_from: str, several: tuple[str, ...] = (), **options) -> Recipe:
+    usual = {"skip": "nearest", "clip": 0.1, "batch": 8}
+    return Recipe(name, makes, learns_from, "PyTorch", "srresnet", {**usual, **options}, several)
+
+
+def _srgan(track: str, scale: int, learns_from: str, **options) -> Recipe:
+    makes = "colour photographs" if track == "photo" else f"lenses, {track}"
+    options = {"scale": scale, "track": track, "start": f"srresnet-{track}-x{scale}", "batch": 8, **options}
+    makes = f"{makes}, x{scale}, sharper"
+    return Recipe(f"srgan-{track}-x{scale}", makes, learns_from, "PyTorch", "srgan", options)
+
+
+PHOTO = {"track": "photo", "width": 64, "blocks": 10, "patch": 48, "tries": 2, "flat": (1, 4)}
+PHOTO |= {"loss": "l1", "rate": 4e-4, "steps": 12000}
+DEEPLENSE = {"track": "deeplense", "scale": 2, "width": 32, "blocks": 8, "patch": 40, "loss": "mse"}
+DEEPLENSE |= {"rate": 1e-3, "steps": 2000, "batch": 16, "precision": "no"}
+TELESCOPE = {"track": "telescope", "width": 48, "blocks": 8, "skip": "bicubic", "patch": 32, "loss": "psnr"}
+TELESCOPE |= {"rate": 1e-3, "clip": 0.5, "steps": 3000, "batch": 16}
+BOTH = {"rates": (3e-4, 2e-4), "judge": {"width": 24, "gain": 100.0}, "steps": 400, "patch": 32, "loss": "l1"}
+BOTH |= {"weights": {"pixel": 20.0, "content": 0.01, "adversarial": 0.005}}
+
+_ALL = [
+    *(_keras(f"srcnn-photo-x{s}", f"photographs, luma, x{s}", PHOTOGRAPHS, scale=s) for s in (2, 3, 4)),
+    *(_keras(f"superrescnn-{t}-x2", f"lenses, {t}, x2", LENSES[t], scale=2, track=t) for t in LENSES),
+    Recipe("autoencoder-photo-x2", "photographs, x2", PHOTOGRAPHS, "Keras", "autoencoder", {"scale": 2}),
+    Recipe("lens-classifier", "class of a lens", "simulated lenses", "Keras", "classifier"),
+    _srresnet(
+        "srresnet-photo",
+        "colour photographs, x2 x3 x4, one body",
+        PHOTOGRAPHS,
+        tuple(f"srresnet-photo-x{s}" for s in (2, 3, 4)),
+        scales={2: 0.3, 3: 0.3, 4: 0.4},
+        **PHOTO,
+    ),
+    *(
+        _srresnet(f"srresnet-photo-x{s}", f"colour photographs, x{s}", PHOTOGRAPHS, scale=s, **PHOTO)
+        for s in (2, 3, 4)
+    ),
+    _srresnet("srresnet-deeplense-x2", "lenses, deeplense, x2", LENSES["deeplense"], **DEEPLENSE),
+    *(
+        _srresnet(
+            f"srresnet-telescope-x{s}", f"lenses, telescope, x{s}", LENSES["telescope"], scale=s, **TELESCOPE
+        )
+        for s in (2, 4)
+    ),
+    _srgan(
+        "photo",
+        4,
+        PHOTOGRAPHS,
+        rates=(1e-4, 3e-4),
+        judge={"width": 32, "gain": 2.0},
+        weights={"pixel": 1.0, "content": 0.1, "adversarial": 0.02},
+        **{"steps": 1000, "patch": 32, "tries": 2, "flat": (2, 1), "loss": "l1"},
+    ),
+    _srgan(
+        "deeplense",
+        2,
+        LENSES["deeplense"],
+        rates=(1e-4, 3e-4),
+        judge={"width": 24, "gain": 20.0},
+        weights={"pixel": 900.0, "content": 0.03, "adversarial": 0.01},
+        **{"steps": 300, "patch": 40, "loss": "mse", "precision": "no"},
+    ),
+    *(_srgan("telescope", s, LENSES["telescope"], **BOTH) for s in (2, 4)),
+]
+RECIPES = {recipe.name: recipe for recipe in _ALL}
+
+
+def find(name: str) -> Recipe:
+    """Return the recipe of this name.
+
+    Raises
+    ------
+    ValueError
+        There is none; the sentence names the nearest ones.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    near = difflib.get_close_matches(name, RECIPES, 3, 0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(RECIPES)}"
+    raise ValueError(f"no recipe called {name!r}; {hint}")
+
+
+def train(settings: Settings) -> dict:
+    """Follow a recipe with the reader's settings; return the card of the model file it wrote.
+
+    Raises
+    ------
+    ValueError
+        An unknown recipe, a setting out of range, or data that cannot be used.
+    OSError
+        A file or folder that cannot be read or written.
+    """
+    recipe = find(settings.recipe)
+    settings.check()
+    if (settings.arch or settings.classes) and recipe.module != "classifier":
+        raise ValueError(f"--arch and --classes are for classifiers; {recipe.name} enlarges images")
+    module = importlib.import_module(f"srutils.recipes.{recipe.module}")
+    return module.run(settings, recipe)
+
+
+def table() -> str:
+    """Return the recipes as an aligned table: name, what it makes, what it learns from, framework, hours."""
+    rows = [("recipe", "makes", "learns from", "framework", "hours")]
+    for recipe in RECIPES.values():
+        hours = "not shipped" if recipe.hours is None else f"{recipe.hours:.1f}"
+        rows.append((recipe.name, recipe.makes, recipe.learns_from, recipe.framework, hours))
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = ("  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,135 @@
+"""What a run made, scored: validation and test beside bicubic, and where nobody can do better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+FEW_LENSES, FEW_PHOTOS, CROP = 64, 12, 252  # for short runs: the scoring must not take longer than they did
+
+
+def of_upscaler(path: Path, data, quick: bool, own: bool) -> dict[str, dict]:
+    """Return a card's ``metrics``: the name of a set -> n, psnr, ssim, mse, and the same of bicubic.
+
+    Parameters
+    ----------
+    path : Path
+        The model file, its card beside it.
+    data : PairsData
+    quick : bool
+        Score a few images only, and the middle of large photographs.
+    own : bool
+        The data are the reader's. Without, the test set of lenses gets its track's name, and photographs are
+        scored on Set5, too, where it is there.
+    """
+    from srutils.upscale.upscaler import Upscaler
+
+    up = Upscaler.load(path)
+    names = {
+        "validation": data.val,
+        "test" if own or data.kind == "photo" else f"{data.track} test": data.test,
+    }
+    score = _photographs if data.kind == "photo" else _lenses
+    found = {name: score(up, *part, quick) for name, part in names.items() if len(part[0])}
+    if data.kind == "photo" and not own:
+        found |= _set5(up)
+    return found
+
+
+def _set5(up) -> dict[str, dict]:
+    from srutils.photos import set5
+    from srutils.scoring.upscalers import evaluate_photos
+
+    try:
+        return {"Set5": evaluate_photos(up, set5())}
+    except FileNotFoundError:
+        return {}
+
+
+def _lenses(up, lr, hr, quick: bool) -> dict:
+    from srutils import metrics
+    from srutils.pairs import as_images
+    from srutils.upscale.upscaler import bicubic_torch
+
+    few = slice(FEW_LENSES if quick else None)
+    lr, hr = as_images(np.stack(list(lr[few]))), as_images(np.stack(list(hr[few])))
+    ours, theirs = (_means(metrics.lens_scores(sr, hr)) for sr in (up(lr), bicubic_torch(lr, up.scale)))
+    found = {"n": len(lr), **ours, "bicubic": {"method": "bicubic-torch", **theirs}}
+    ceiling = sky_ceiling(lr, hr) if up.scale == 2 else None
+    return found if ceiling is None else {**found, "ceiling": ceiling}
+
+
+def sky_ceiling(lr: np.ndarray, hr: np.ndarray) -> float | None:
+    """Estimate the PSNR, in dB, that no upscaler can exceed where LR is a bicubic half of noisy HR.
+
+    LR holds a part of HR's noise (see `srutils.lensing.baselines.oracle`); the rest is out of reach for
+    everyone. It is measured in the corners of HR, where there is only sky, so that it needs no noise-free
+    truth. Photon noise is stronger where the lens is: the true ceiling lies a little lower.
+
+    Parameters
+    ----------
+    lr, hr : ndarray (N, h, w, 1) and (N, 2h, 2w, 1), float32
+
+    Returns
+    -------
+    float or None
+        None if LR was not made in this way, or HR's corners hold no noise.
+    """
+    from srutils.lensing.baselines import bicubic_matrix
+
+    vertical, horizontal = (bicubic_matrix(n) for n in hr.shape[1:3])
+    resized = vertical @ hr[..., 0] @ horizontal.T
+    if resized.shape != lr.shape[:3] or np.abs(resized - lr[..., 0]).max() > 1e-3:
+        return None
+    seen = np.linalg.pinv(vertical) @ lr[..., 0] @ np.linalg.pinv(horizontal).T
+    side = max(2, hr.shape[1] // 10)
+    corner = np.r_[0:side, -side:0]
+    floor = np.square(hr[..., 0] - seen)[:, corner][:, :, corner].mean((1, 2), dtype=np.float64)
+    return float(np.mean(-10 * np.log10(floor))) if (floor > 0).all() else None
+
+
+def _photographs(up, lr, hr, quick: bool) -> dict:
+    from srutils import metrics
+    from srutils.pairs import as_images
+    from srutils.upscale.upscaler import Upscaler
+
+    rows = {up: [], Upscaler.load("bicubic", up.scale): []}
+    few = slice(FEW_PHOTOS if quick else None)
+    for small, large in zip(lr[few], hr[few], strict=True):
+        if quick:
+            small, large = middle(small, large, up.scale)
+        small, large = (as_images(image)[0] for image in (small, large))
+        for upscaler, scores in rows.items():
+            sr = metrics.quantize(upscaler(small))
+            scores.append(metrics.photo_scores(sr, large, up.scale))
+    ours, theirs = (_means({k: [row[k] for row in table] for k in table[0]}) for table in rows.values())
+    return {"n": len(rows[up]), "protocol": "rgb8", **ours, "bicubic": {"method": "bicubic", **theirs}}
+
+
+def middle(lr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut at most `CROP` HR pixels a side out of the middle of a pair."""
+    side = max(1, CROP // scale)
+    top, left = (max(0, (n - side) // 2) for n in lr.shape[:2])
+    lr = lr[top : top + side, left : left + side]
+    h, w = (n * scale for n in lr.shape[:2])
+    return lr, hr[top * scale : top * scale + h, left * scale : left * scale + w]
+
+
+def _means(columns: dict) -> dict[str, float]:
+    columns = {key: np.asarray(values, float) for key, values in columns.items()}
+    means = {key: float(values.mean()) for key, values in columns.items()}
+    spread = {f"{key}_std": float(columns[key].std()) for key in ("psnr", "ssim")}
+    return {**means, "lpips": None, **spread}
+
+
+def table(card: dict) -> str:
+    """Return a card's scores as text: MSE, PSNR and SSIM of each set, of the model and of bicubic."""
+    text = f"{'':26}{'images':>8}{'MSE':>11}{'PSNR [dB]':>12}{'SSIM':>9}\n"
+    for name, s in card["metrics"].items():
+        for who, row in ((card["name"], s), (s["bicubic"]["method"], s["bicubic"])):
+            text += f"{name + ', ' + who:26}"[:60].ljust(26)
+            text += f"{s['n']:8}{row['mse']:11.2e}{row['psnr']:12.2f}{row['ssim']:9.4f}\n"
+        if "ceiling" in s:
+            text += f"{name + ', nobody can exceed':34}{'about':>11}{s['ceiling']:12.2f}\n"
+    return text
