@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from srutils.files.atomic import aside
 from srutils.files.decode import MAX_PIXELS, Unusable
-from srutils.upscale.fits_header import inherited, readable
+from srutils.upscale.fits_header import inherit, is_number, readable
 
 SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")
 FLAGS = re.compile(r"(DQ|MASK|IMASK|CTX|CON|BPM|FLAGS?|SEG\w*)")  # extensions whose integers are not light
+# A header has printable ASCII only: control characters become spaces, letters beyond ASCII question marks.
+PRINTABLE = bytes(i if 32 <= i < 127 else 32 if i < 128 else ord("?") for i in range(256))
 
 
 @dataclass
@@ -37,6 +40,10 @@ class FitsImage:
         The file's other images, called likewise.
     flags : bool
         Whether these are flags: integers under a name such as DQ or MASK.
+    tables : list of astropy.io.fits.BinTableHDU
+        Tables of coordinates that the header refers to (WCS-TAB).
+    notes : list of str
+        What is wrong with the header, and what became of it.
     """
 
     data: np.ndarray
@@ -44,10 +51,12 @@ class FitsImage:
     name: str
     others: str
     flags: bool = False
+    tables: list = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def is_fits(path: str | os.PathLike) -> bool:
-    """Whether a file's name is that of a FITS file."""
+    """Tell whether a file's name is that of a FITS file."""
     return str(path).lower().endswith(SUFFIXES)
 
 
@@ -77,7 +86,11 @@ def read_fits(path: str | os.PathLike, hdu: int | str | None = None) -> FitsImag
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of non-standard cards; what matters raises
             with fits.open(path, memmap=False, ignore_missing_simple=False) as file:
-                return _image(file, hdu)
+                clean = _printable(file)
+                if clean is None:
+                    return _image(file, hdu)
+            with fits.open(clean, ignore_missing_simple=False) as file:
+                return _image(file, hdu, ["characters that FITS does not allow in its header were left out"])
     except PermissionError:
         raise
     except Unusable as error:
@@ -87,9 +100,30 @@ def read_fits(path: str | os.PathLike, hdu: int | str | None = None) -> FitsImag
         raise ValueError(f"cannot read {path}: it is damaged or no FITS file ({reason})") from None
 
 
-def _image(file, hdu) -> FitsImage:
-    images = {i: _title(i, one) for i, one in enumerate(file) if _is_image(one)}
-    number = _find(file, images, hdu)
+def _printable(file) -> io.BytesIO | None:
+    """The whole file with printable headers only, or None if they are so already.
+
+    astropy can neither read nor write one card with a tab in it, wherever it stands.
+    """
+    spans = [(info["hdrLoc"], info["datLoc"]) for info in (one.fileinfo() for one in file)]
+    source = file[0].fileinfo()["file"]
+    for start, end in spans:
+        source.seek(start)
+        if (header := source.read(end - start)) != header.translate(PRINTABLE):
+            break
+    else:
+        return None
+    source.seek(0)
+    whole = bytearray(source.read())
+    for start, end in spans:
+        whole[start:end] = whole[start:end].translate(PRINTABLE)
+    return io.BytesIO(whole)
+
+
+def _image(file, hdu, notes=()) -> FitsImage:
+    labels = [_label(one) for one in file]
+    images = {i: _title(i, *labels[i]) for i, one in enumerate(file) if _is_image(one)}
+    number = _find(labels, images, hdu)
     axes = file[number].shape
     if 0 in axes:
         raise Unusable(f"extension {number} holds no pixels")
@@ -97,45 +131,80 @@ def _image(file, hdu) -> FitsImage:
         size = " x ".join(map(str, axes))
         raise Unusable(f"it declares {size} pixels, at most {MAX_PIXELS} in all are accepted")
     data = file[number].data
-    flags = data.dtype.kind in "iu" and bool(FLAGS.fullmatch(file[number].name))
+    flags = data.dtype.kind in "iu" and bool(FLAGS.fullmatch(labels[number][0]))
     data = np.array(data, data.dtype.newbyteorder("=") if flags else np.float32)
-    header = readable(file[number].header)  # after its data, which astropy scales and notes down there
+    header, lost = readable(file[number].header)  # after its data, which astropy scales and notes down there
     if number:
-        header.extend(inherited(file[0].header, header.get("INHERIT")), strip=True, unique=True)
+        lost += inherit(header, file[0].header)
+    tables, missing = _coordinate_tables(file, labels, header)
+    notes = [*notes, *missing]
+    if lost:
+        notes.append(f"header cards that cannot be read were left out: {', '.join(dict.fromkeys(lost))}")
     name = images.pop(number)
-    return FitsImage(data, header, name, ", ".join(images.values()), flags)
+    return FitsImage(data, header, name, ", ".join(images.values()), flags, tables, notes)
 
 
 def _is_image(one) -> bool:
     return one.is_image and one.header.get("NAXIS", 0) >= 2
 
 
-def _title(number: int, one) -> str:
-    version = f",{one.ver}" if one.ver > 1 else ""
-    return f"{number} {one.name}{version}".strip()
+def _label(one) -> tuple[str, int]:
+    """Name and version of an extension; a card that cannot be read counts as none."""
+    try:
+        name = one.name.strip().upper()
+    except Exception:  # of several kinds: VerifyError, ValueError
+        name = ""
+    try:
+        return name, _version(one.ver)
+    except Exception:
+        return name, 1
 
 
-def _find(file, images: dict[int, str], hdu) -> int:
+def _version(value) -> int:
+    return int(value) if is_number(value) else 1
+
+
+def _title(number: int, name: str, version: int) -> str:
+    return f"{number} {name}{f',{version}' if version > 1 else ''}".strip()
+
+
+def _find(labels: list[tuple[str, int]], images: dict[int, str], hdu) -> int:
     there = ", ".join(images.values()) or "none"
     if hdu is None:
         if not images:
             raise Unusable("it holds no image of two or more axes")
         return min(images)
-    try:
-        number = file.index_of(_key(hdu))
-        file[number]  # a number that is out of range is found here
-    except (KeyError, IndexError):
-        raise Unusable(f"it has no extension {hdu}; its images are {there}") from None
-    if number not in images:
+    name, _, version = str(hdu).strip().upper().partition(",")
+    if name.isdigit():
+        found = [i for i in range(len(labels)) if i == int(name)]
+    else:
+        found = [i for i, (one, ver) in enumerate(labels) if one == name and version in ("", str(ver))]
+    if not found:
+        raise Unusable(f"it has no extension {hdu}; its images are {there}")
+    if found[0] not in images:
         raise Unusable(f"extension {hdu} is no image; its images are {there}")
-    return number
+    return found[0]
 
 
-def _key(hdu):
-    if isinstance(hdu, int) or str(hdu).isdigit():
-        return int(hdu)
-    name, _, version = str(hdu).partition(",")
-    return (name, int(version)) if version.isdigit() else name
+def _coordinate_tables(file, labels: list[tuple[str, int]], header) -> tuple[list, list[str]]:
+    """The tables that axes of the type -TAB refer to, which stay as they are, and notes on missing ones.
+
+    Such a table is looked up in what CRPIX and CDELT make of a pixel, and that does not change.
+    """
+    from astropy.io import fits
+
+    tables, notes = {}, []
+    for key in [key for key in header if re.fullmatch(r"PS\d+_0[A-Z]?", key)]:
+        axis, version = re.fullmatch(r"PS(\d+)_0([A-Z]?)", key).groups()
+        if not str(header.get(f"CTYPE{axis}{version}")).strip().upper().endswith("-TAB"):
+            continue
+        wanted = str(header[key]).strip().upper(), _version(header.get(f"PV{axis}_1{version}"))
+        number = labels.index(wanted) if wanted in labels else None
+        if number and isinstance(file[number], fits.BinTableHDU):
+            tables[number] = fits.BinTableHDU(file[number].data, readable(file[number].header)[0])
+        else:
+            notes.append(f"its header names a table of coordinates, {wanted[0]}, that the file does not have")
+    return list(tables.values()), notes
 
 
 def check_target(path: str | os.PathLike) -> None:
@@ -152,7 +221,9 @@ def writable(path: str | os.PathLike) -> Path:
     return path.with_suffix("") if path.name.lower().endswith(".fits.fz") else path
 
 
-def write_fits(path: str | os.PathLike, data: np.ndarray, header, spread: np.ndarray | None = None) -> None:
+def write_fits(
+    path: str | os.PathLike, data: np.ndarray, header, spread: np.ndarray | None = None, tables=()
+) -> None:
     """Write an image, with its uncertainty as an extension; the file appears only when it is whole.
 
     Parameters
@@ -162,6 +233,8 @@ def write_fits(path: str | os.PathLike, data: np.ndarray, header, spread: np.nda
     data, spread : ndarray, (..., H, W)
         Floats become float32, integers (flags) stay. The spread, if given, becomes the extension UNCERTAINTY.
     header : astropy.io.fits.Header
+    tables : sequence of astropy.io.fits.BinTableHDU
+        Written behind the image, as they are.
     """
     from astropy.io import fits
 
@@ -171,6 +244,7 @@ def write_fits(path: str | os.PathLike, data: np.ndarray, header, spread: np.nda
     hdus = [fits.PrimaryHDU(data, _primary(header))]
     if spread is not None:
         hdus.append(fits.ImageHDU(np.asarray(spread, np.float32), header, name="UNCERTAINTY"))
+    hdus.extend(tables)
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with aside(path) as temporary, opened(temporary, "wb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of cards that the input had already
@@ -181,5 +255,5 @@ def _primary(header):
     """A header without what only an extension has; its name stays, so that ``--hdu SCI`` still finds it."""
     new = header.copy()
     for key in ("XTENSION", "PCOUNT", "GCOUNT", "EXTLEVEL", "INHERIT"):
-        new.remove(key, ignore_missing=True)
+        new.remove(key, ignore_missing=True, remove_all=True)
     return new

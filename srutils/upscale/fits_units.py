@@ -3,101 +3,90 @@
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from astropy import units as u
 
-# A prefix does not change the answer, so it is dropped, and M for mega need not be told from m for milli.
-PREFIX = r"(?:[pnumkg]|pico|nano|micro|milli|kilo|mega|giga)?"
-# Words as headers have them, in any case, and their names in astropy.units, which knows further words.
-WORDS = [
-    (re.compile(f"{PREFIX}(?:{pattern})"), name)
-    for name, pattern in (
-        ("electron", r"e-?|els?|(?:photo)?electrons?"),
-        ("ct", r"cts?|cnts?|counts?|cps"),
-        ("photon", r"ph|phots?|photons?"),
-        ("adu", r"adus?|dns?"),
-        ("Jy", r"jys?|janskys?|magg(?:y|ys|ies)|mgys?|(?:flam|fnu|photlam|photnu)[0-9]*"),
-        ("erg", r"ergs?|joules?"),
-        ("eV", r"ev"),
-        ("W", r"w|watts?"),
-        ("beam", r"beams?|bm"),
-        ("sr", r"sr|str|ster|sterad|steradians?"),
-        ("arcsec", r"as|asec|arcs|arcsecs?|arcseconds?|\"|''"),
-        ("arcmin", r"amin|arcm|arcmins?|arcminutes?"),
-        ("deg", r"degs?|degrees?"),
-        ("pix", r"px|pix|pixels?|spaxels?"),
-        ("s", r"s|secs?|seconds?"),
-        ("yr", r"yrs?|years?"),
-        ("m", r"m|cm|microns?|a|angs?|angstroms?"),
-        ("pc", r"pc"),
-        ("Hz", r"hz"),
-        ("K", r"k|kelvins?|k_cmb|k_rj|t_?a|t_?mb|degc|celsius"),
-        ("mag", r"mags?|magnitudes?|(?:ab|st|vega)mag"),
-        ("Msun", r"m_?sun|msol|solmass"),
-        ("Lsun", r"l_?sun|lsol|sollum"),
-        ("percent", r"%"),
-    )
-]
-# As in cm2, s-1, cm**2, cm^-2 and s^(-1): a bare power follows at once.
-NUMBER = r"[+-]?[0-9]+(?:\.[0-9]+)?"
-POWER = rf"(?:\s*(?:\*\*|\^)\s*(?:\(\s*{NUMBER}\s*\)|{NUMBER})|[+-]?[0-9]+)?"
-# What a unit is made of: signs without a meaning here, "/", an opening bracket, a number with its powers
-# (1E-17, 10^-17, 10-17), and what can have a power: a closing bracket, an electron with its charge (e-, but
-# not e-1), a flux density in steps of 1e-16 (FLAM16), a word (K_CMB), and two ways to write arcseconds.
-PART = re.compile(
-    rf"""(?P<nothing>[\s*.,]+|sq(?:uared?)?\b)|(?P<over>/|per\b)|(?P<open>[(\[])
-    |(?P<number>[0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?{POWER})
-    |(?:(?P<close>[)\]])|(?P<word>e-(?![0-9])|flam[0-9]{{2}}|[a-z]+(?:_[a-z]+)*|%|"|''))(?P<power>{POWER})""",
-    re.IGNORECASE | re.VERBOSE,
-)
+# How headers write what astropy has under another name, in small letters.
+NAMES = {
+    "electron": "e el els electrons photoelectron photoelectrons",
+    "ct": "ct cts cnt cnts count counts cps",
+    "photon": "photons phot phots",
+    "adu": "adu adus dn dns",
+    "Jy": "jy jys jansky janskys mgy nmgy maggy maggies nanomaggy nanomaggies flam fnu",
+    "erg": "ergs joule joules",
+    "W": "w watts",
+    "beam": "bm beams",
+    "sr": "str ster steradian",
+    "arcsec": "asec arcs arcsecs arcseconds",
+    "arcmin": "arcm arcmins arcminutes",
+    "pix": "px pixels spaxel spaxels",
+    "s": "s sec secs seconds",
+    "yr": "yr yrs year years",
+    "Angstrom": "a ang angs angstroms",
+    "K": "degs degrees degc celsius k_cmb k_rj",
+    "mag": "mags magnitude magnitudes abmag stmag vegamag",
+    "Msun": "msun msol m_sun",
+    "Lsun": "lsun lsol l_sun",
+}
+WORDS = {word: name for name, words in NAMES.items() for word in words.split()}
+# A prefix does not change the answer, so M for mega need not be told from m for milli.
+PREFIX = re.compile(r"(?:nano|micro|milli|kilo|mega|giga|[pnumkg])(?=.)")
+POWER = r"(?:\*\*|\^)?\(?[+-]?\d{1,3}\)?"
+# 1e-17, 10**(-20), 10^-17 and 10-17, before the unit: they change nothing either.
+NUMBER = re.compile(rf"^(?:10\s*{POWER}|\d+\.?\d*(?:e[+-]?\d+)?)(?=[\s*.(a-z])[\s*.]*", re.IGNORECASE)
+SQUARE = re.compile(r"\((.+)\)\s*(?:\*\*|\^)\s*2")
 RATIOS = ("e(b-v)", "unitless", "dimensionless", "fraction", "ratio")
 AMOUNTS = ("electron", "ct", "photon", "adu", "Jy", "W", "kg")
 UNSURE = ("V", "A", "C", "bit")  # of an instrument: it depends
 
 
-def named(word: str) -> u.UnitBase | None:
-    """The unit that a word of a header means."""
+def _word(match: re.Match) -> str:
+    """The name in astropy for a word of a header, or the word itself."""
     from astropy import units as u
 
-    names = [name for pattern, name in WORDS if pattern.fullmatch(word.lower())]
-    found = (getattr(u, name, None) for name in (*names, word, word.lower(), word.capitalize()))
-    return next((unit for unit in found if isinstance(unit, u.UnitBase)), None)
+    word, small = match[0], match[0].lower()
+    if small == "per":
+        return "/"
+    if small in WORDS:
+        return WORDS[small]
+    for name in (word, small, small.capitalize()):
+        if isinstance(getattr(u, name, None), u.UnitBase):
+            return name
+    bare = PREFIX.sub("", small, count=1)
+    return WORDS.get(bare, bare if isinstance(getattr(u, bare, None), u.UnitBase) else word)
 
 
-def factors(text: str) -> list[tuple[u.UnitBase, float]] | None:
-    """The units that a text multiplies, and their powers; numbers are left out.
+def parsed(text: str) -> u.UnitBase | None:
+    """Read a unit as astropy does, after spelling its words as astropy does; None if that is no unit.
 
-    astropy's own parser takes no powers of quotients, such as (nJy/pixel)**2, and 10**999999999 halts it.
+    Numbers in front are left out.
     """
-    outer, inner, sign, place = [], [], 1, 0
-    while place < len(text):
-        part = PART.match(text, place)
-        if not part:
-            return None
-        place = part.end()
-        power = float(re.sub(r"[\s*^()]", "", part["power"] or "") or 1)
-        if part["over"]:
-            sign = -1
-        elif part["open"]:
-            outer.append((inner, sign))
-            inner, sign = [], 1
-        elif part["close"]:
-            if not outer:
-                return None
-            group, (inner, sign) = inner, outer.pop()
-            inner, sign = inner + [(unit, sign * power * of) for unit, of in group], 1
-        elif part["word"]:
-            inner, sign = [*inner, (named(part["word"]), sign * power)], 1
-        elif part["number"]:
-            sign = 1
-    return None if outer or sign < 0 or any(unit is None for unit, _ in inner) else inner
+    from astropy import units as u
+
+    text = text.strip().strip("[]")
+    if square := SQUARE.fullmatch(text):
+        inner = parsed(square[1])
+        return inner and inner**2
+    # a power of four digits is no unit, and raising to it takes for ever
+    if not text.isascii() or re.search(r"\d{4}", text):
+        return None
+    text = NUMBER.sub("", re.sub(r"\be-(?!\d)", "electron", text, flags=re.IGNORECASE), count=1)
+    text = re.sub(r"[A-Za-z_]+", _word, text)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            unit = u.Unit(text)
+    except Exception:  # of many kinds, on texts that are no unit
+        return None
+    return unit if isinstance(unit, u.UnitBase | u.FunctionUnitBase) else None
 
 
 @lru_cache(maxsize=1024)
-def shared(unit: str) -> int | None:
+def area_power(unit: str) -> int | None:
     """By which power of a pixel's area values of this BUNIT shrink when pixels are divided.
 
     Smaller pixels share an amount of light, such as counts or Jy (1), and a variance of amounts goes by the
@@ -121,9 +110,12 @@ def shared(unit: str) -> int | None:
         return 0 if unit.strip() else 1
     from astropy import units as u
 
-    made_of = factors(unit)
-    if not made_of:
+    whole = parsed(unit)
+    if whole is None or not getattr(whole, "bases", True):
         return None
+    if isinstance(whole, u.FunctionUnitBase):  # mag(AB), dex
+        return 0
+    made_of = list(zip(whole.bases, whole.powers, strict=True))
 
     def powers(*kinds):
         return [power for one, power in made_of if any(one.is_equivalent(getattr(u, kind)) for kind in kinds)]
@@ -131,7 +123,7 @@ def shared(unit: str) -> int | None:
     angles = [one for one, _ in made_of if one in (u.beam, u.mag, u.dex) or u.rad in one.decompose().bases]
     density = any(one == u.pc and power < 0 for one, power in made_of)
     density |= bool(powers("kg")) and min(powers("m"), default=0) < 0
-    if angles or density or [one for one, _ in made_of] == [u.eV]:
+    if angles or density or [one.name[-2:] for one, _ in made_of] == ["eV"]:
         return 0
     amount, energy = sum(powers(*AMOUNTS)), sum(powers("erg"))
     if energy > 0 or amount <= 0:
