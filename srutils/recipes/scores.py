@@ -26,13 +26,12 @@ def of_upscaler(path: Path, data, quick: bool, own: bool) -> dict[str, dict]:
     from srutils.upscale.upscaler import Upscaler
 
     up = Upscaler.load(path)
-    names = {
-        "validation": data.val,
-        "test" if own or data.kind == "photo" else f"{data.track} test": data.test,
-    }
-    score = _photographs if data.kind == "photo" else _lenses
-    found = {name: score(up, *part, quick) for name, part in names.items() if len(part[0])}
-    if data.kind == "photo" and not own:
+    photo = data.kind == "photo"
+    test = "test" if own or photo else f"{data.track} test"
+    score = _photographs if photo else _lenses
+    parts = {"validation": data.val, test: data.test}
+    found = {name: score(up, *part, quick, data.track) for name, part in parts.items() if len(part[0])}
+    if photo and not own:
         found |= _set5(up)
     return found
 
@@ -47,17 +46,14 @@ def _set5(up) -> dict[str, dict]:
         return {}
 
 
-def _lenses(up, lr, hr, quick: bool) -> dict:
-    from srutils import metrics
-    from srutils.pairs import as_images
-    from srutils.upscale.upscaler import bicubic_torch
+def _lenses(up, lr, hr, quick: bool, track: str | None) -> dict:
+    from srutils.pairs import ImagePairs
+    from srutils.scoring.upscalers import evaluate_lenses
 
     few = slice(FEW_LENSES if quick else None)
-    lr, hr = as_images(np.stack(list(lr[few]))), as_images(np.stack(list(hr[few])))
-    ours, theirs = (_means(metrics.lens_scores(sr, hr)) for sr in (up(lr), bicubic_torch(lr, up.scale)))
-    found = {"n": len(lr), **ours, "bicubic": {"method": "bicubic-torch", **theirs}}
-    ceiling = sky_ceiling(lr, hr) if up.scale == 2 else None
-    return found if ceiling is None else {**found, "ceiling": ceiling}
+    pairs = ImagePairs(np.stack(list(lr[few])), np.stack(list(hr[few])), up.scale, track or "deeplense-files")
+    ceiling = sky_ceiling(pairs.lr, pairs.hr) if up.scale == 2 else None
+    return evaluate_lenses(up, pairs) | ({} if ceiling is None else {"ceiling": ceiling})
 
 
 def sky_ceiling(lr: np.ndarray, hr: np.ndarray) -> float | None:
@@ -89,22 +85,21 @@ def sky_ceiling(lr: np.ndarray, hr: np.ndarray) -> float | None:
     return float(np.mean(-10 * np.log10(floor))) if (floor > 0).all() else None
 
 
-def _photographs(up, lr, hr, quick: bool) -> dict:
+def _photographs(up, lr, hr, quick: bool, track: None) -> dict:
     from srutils import metrics
     from srutils.pairs import as_images
     from srutils.upscale.upscaler import Upscaler
 
-    rows = {up: [], Upscaler.load("bicubic", up.scale): []}
+    both, rows = (up, Upscaler.load("bicubic", up.scale)), ([], [])
     few = slice(FEW_PHOTOS if quick else None)
     for small, large in zip(lr[few], hr[few], strict=True):
         if quick:
             small, large = middle(small, large, up.scale)
         small, large = (as_images(image)[0] for image in (small, large))
-        for upscaler, scores in rows.items():
-            sr = metrics.quantize(upscaler(small))
-            scores.append(metrics.photo_scores(sr, large, up.scale))
-    ours, theirs = (_means({k: [row[k] for row in table] for k in table[0]}) for table in rows.values())
-    return {"n": len(rows[up]), "protocol": "rgb8", **ours, "bicubic": {"method": "bicubic", **theirs}}
+        for upscaler, scores in zip(both, rows, strict=True):
+            scores.append(metrics.photo_scores(metrics.quantize(upscaler(small)), large, up.scale))
+    ours, theirs = (_means({key: [row[key] for row in table] for key in table[0]}) for table in rows)
+    return {"n": len(rows[0]), "protocol": "rgb8", **ours, "bicubic": {"method": "bicubic", **theirs}}
 
 
 def middle(lr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
@@ -125,11 +120,13 @@ def _means(columns: dict) -> dict[str, float]:
 
 def table(card: dict) -> str:
     """Return a card's scores as text: MSE, PSNR and SSIM of each set, of the model and of bicubic."""
-    text = f"{'':26}{'images':>8}{'MSE':>11}{'PSNR [dB]':>12}{'SSIM':>9}\n"
+    text = f"{'':40}{'images':>8}{'MSE':>11}{'PSNR [dB]':>12}{'SSIM':>9}\n"
     for name, s in card["metrics"].items():
         for who, row in ((card["name"], s), (s["bicubic"]["method"], s["bicubic"])):
-            text += f"{name + ', ' + who:26}"[:60].ljust(26)
-            text += f"{s['n']:8}{row['mse']:11.2e}{row['psnr']:12.2f}{row['ssim']:9.4f}\n"
+            text += (
+                f"{name}, {who}".ljust(40)
+                + f"{s['n']:8}{row['mse']:11.2e}{row['psnr']:12.2f}{row['ssim']:9.4f}\n"
+            )
         if "ceiling" in s:
-            text += f"{name + ', nobody can exceed':34}{'about':>11}{s['ceiling']:12.2f}\n"
+            text += f"{name}, nobody can exceed about".ljust(59) + f"{s['ceiling']:12.2f}\n"
     return text

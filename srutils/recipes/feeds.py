@@ -1,0 +1,122 @@
+"""Batches for the PyTorch recipes: photographs at one scale or several, a fixed set of lenses, fresh lenses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from srutils.pairs import dihedral
+from srutils.training import Feed, PatchFeed
+
+FIRST_SEED = 10_000  # below it are seeds that lessons and fixed sets draw from
+POOL = 63  # fresh lenses simulated at a time
+
+
+class PhotoFeed(Feed):
+    """Patches of photographs; each batch has one of the scales, drawn with its chance.
+
+    Parameters
+    ----------
+    feeds : dict of int to PatchFeed
+        One a scale.
+    chances : dict of int to float
+        Of each scale; the sum is 1.
+    flat : (int, int)
+        The first n patches of every m-th batch have a single colour, a third of its values saturated: patches
+        are chosen for their contrast, so nothing else would tell a network to leave a plain wall alone.
+    seed, start : int
+    """
+
+    def __init__(self, feeds: dict[int, PatchFeed], chances: dict[int, float], flat=(1, 4), seed=0, start=0):
+        super().__init__(start)
+        self.feeds, self.chances, self.flat, self.seed = feeds, chances, flat, seed
+
+    def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return batch number ``k``: LR patches and HR patches, float32 in [0, 1]."""
+        rng = np.random.default_rng([self.seed, k, 1])  # PatchFeed draws from [seed, k]
+        scale = int(rng.choice(list(self.chances), p=list(self.chances.values())))
+        lr, hr = self.feeds[scale].batch(k)
+        n, every = self.flat
+        if k % every == 0:
+            n = min(n, len(lr))
+            colours = (1.5 * rng.random((n, 1, 1, lr.shape[-1])) - 0.25).clip(0, 1)
+            lr[:n], hr[:n] = colours, colours
+        return lr, hr
+
+
+class FreshLenses(Feed):
+    """Batches of simulated lenses that no batch before has shown.
+
+    Every few batches `POOL` lenses are drawn from the next seed of the training split, which no validation or
+    test lens comes from; batch ``k`` depends on ``seed`` and ``k`` alone.
+
+    Parameters
+    ----------
+    scale, batch : int
+    patch : int
+        Side of the patches in LR pixels; the whole image if it is not smaller.
+    seed, start : int
+    """
+
+    def __init__(self, scale: int, batch: int, patch: int, *, seed: int = 0, start: int = 0):
+        super().__init__(start, ahead=2)
+        self.scale, self.size, self.patch, self.seed, self._pool = scale, batch, patch, seed, (None, None)
+
+    def lenses(self, number: int):
+        """Return pool ``number``, `POOL` pairs with their noise-free truth."""
+        from srutils.lensing import simulate
+
+        if self._pool[0] != number:
+            seed = (FIRST_SEED + 100_003 * self.seed + number) % 2**32
+            pairs = simulate("telescope", POOL, scale=self.scale, split="train", seed=seed)
+            self._pool = number, pairs
+        return self._pool[1]
+
+    def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return batch number ``k``: LR and the noise-free truth, turned and flipped at random."""
+        each = max(1, POOL // self.size)
+        pairs, rng = self.lenses(k // each), np.random.default_rng([self.seed, k])
+        order = np.random.default_rng([self.seed, k // each, 2]).permutation(POOL)
+        which = np.resize(order[k % each * self.size :], self.size)
+        side, s = min(self.patch, *pairs.lr.shape[1:3]), self.scale
+        x = np.empty((self.size, side, side, 1), np.float32)
+        y = np.empty((self.size, side * s, side * s, 1), np.float32)
+        for i, lens in enumerate(which):
+            top, left = rng.integers(pairs.lr.shape[1] - side + 1, size=2)
+            turn = int(rng.integers(8))
+            x[i] = dihedral(pairs.lr[lens, top : top + side, left : left + side], turn)
+            y[i] = dihedral(pairs.truth[lens, top * s : (top + side) * s, left * s : (left + side) * s], turn)
+        return x, y
+
+
+def photo_feeds(parts: dict, patch: int | None, usual: int, batch: int, *, tries, seed, start=0):
+    """Return one PatchFeed a scale and the side of its patches.
+
+    Parameters
+    ----------
+    parts : dict of int to PairsData
+    patch : int, optional
+        The side that the reader asked for, in LR pixels.
+    usual : int
+        The recipe's. Where no photograph is as large, the shortest side of all takes its place.
+    batch, tries, seed, start
+        As for `PatchFeed`. Large photographs are taken more often, by the root of their area.
+
+    Raises
+    ------
+    ValueError
+        No photograph is as large as a patch that was asked for.
+    """
+    sides = [min(lr.shape[:2]) for data in parts.values() for lr in data.train[0]]
+    side = patch or (usual if max(sides) >= usual else min(sides))
+    feeds = {}
+    for scale, data in parts.items():
+        chosen = [i for i, lr in enumerate(data.train[0]) if min(lr.shape[:2]) >= side]
+        if not chosen:
+            raise ValueError(f"--patch is {side}; no LR photograph at x{scale} is as large, use less")
+        if lost := len(data.train[0]) - len(chosen):
+            print(f"x{scale}: {lost} of {len(data.train[0])} photographs are smaller than a patch, left out")
+        lr, hr = ([images[i] for i in chosen] for images in data.train)
+        root = np.sqrt([image.shape[0] * image.shape[1] for image in lr])
+        options = {"tries": tries, "seed": seed, "start": start, "chances": root / root.sum()}
+        feeds[scale] = PatchFeed(lr, hr, side, batch, **options)
+    return feeds, side
