@@ -9,6 +9,7 @@ Environment variables, all optional:
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import random
@@ -123,6 +124,22 @@ def models_dir() -> Path:
     return root / "data" / "models" if root is not None else Path(__file__).resolve().parent / "models"
 
 
+def experiment(name: str) -> dict:
+    """Read the stored results of an experiment that takes too long for a lesson.
+
+    They lie in ``data/experiments`` of the checkout, or in ``experiments`` of the installed package; what
+    they come from, ``tools/experiments/NAME.py``, repeats them.
+
+    Raises
+    ------
+    FileNotFoundError
+        There are no results of this name.
+    """
+    root = checkout()
+    folder = root / "data" if root is not None else Path(__file__).resolve().parent
+    return json.loads((folder / "experiments" / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and, where they are already imported, PyTorch, TensorFlow and Keras.
 
@@ -221,7 +238,7 @@ def short_path(path: Path) -> str:
 
 
 def banner(*packages: str) -> None:
-    """Print versions, hardware, preset and where data are read from.
+    """Print versions, hardware, preset and where data are read from; let what follows print every character.
 
     Parameters
     ----------
@@ -229,7 +246,9 @@ def banner(*packages: str) -> None:
         Names of installed distributions; without any, those that the course is built on.
     """
     from srutils import __version__
+    from srutils.streams import spell_what_is_lacking
 
+    spell_what_is_lacking()
     data = data_dir()
     sources = (
         "built in or simulated (SR_DATA is not set)" if data is None else f"SR_DATA = {short_path(data)}"

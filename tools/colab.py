@@ -22,7 +22,14 @@ from tools.project import ROOT, SCRIPTS, repository
 from tools.setup_cell import setup_cell
 
 LIST = ROOT / "tools" / "colab.txt"
-PACKAGE = ("pyproject.toml", "README.md", "LICENSE", "srutils", "data/models")  # what pip builds it from
+PACKAGE = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "srutils",
+    "data/models",
+    "data/experiments",
+)  # what pip builds it from
 
 
 def name_of(requirement: str) -> str:
