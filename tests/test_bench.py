@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from srutils import course
-from tools import bench, bench_engines, bench_feed, bench_metrics, bench_models, bench_simulator, race
+from tools.bench import __main__ as bench
+from tools.bench import engines, feed, metrics, models, race, simulator
 from tools.lesson_code import load
 from tools.project import ROOT, SCRIPTS
 
@@ -94,26 +95,26 @@ def check(rows, ways):
 
 
 def test_metrics():
-    rows = bench_metrics.rows(2, n=2)
+    rows = metrics.rows(2, n=2)
     for k in (0, 2):
         check(rows[k : k + 2], ["scikit-image, in a loop", "srutils, as a batch"])
 
 
 def test_feed():
-    check(bench_feed.rows(2, 1, 2, 8), ["DataLoader, patch by patch", "srutils, `PatchFeed.batch`"])
+    check(feed.rows(2, 1, 2, 8), ["DataLoader, patch by patch", "srutils, `PatchFeed.batch`"])
 
 
 def test_the_plain_loader_cuts_the_same_place_out_of_both():
     lr = [np.arange(20 * 30, dtype=np.float32).reshape(20, 30, 1) + 1000 * k for k in range(2)]
     hr = [image.repeat(4, 0).repeat(4, 1) for image in lr]
-    for small, large in bench_feed.plain_loader(lr, hr, 8, 3, 2):
+    for small, large in feed.plain_loader(lr, hr, 8, 3, 2):
         assert small.shape == (3, 8, 8, 1)
         np.testing.assert_array_equal(small.numpy().repeat(4, 1).repeat(4, 2), large.numpy())
 
 
 def test_simulator():
     pytest.importorskip("lenstronomy")
-    rows = bench_simulator.rows(2, 3, 3)
+    rows = simulator.rows(2, 3, 3)
     half = len(rows) // 2
     for part in (rows[:half], rows[half:]):
         check(part, [row.way for row in part])
@@ -121,7 +122,7 @@ def test_simulator():
 
 
 def test_engines_run_the_same_network_as_pytorch():
-    rows = bench_engines.torch_rows(2, SIZE, 64)
+    rows = engines.torch_rows(2, SIZE, 64)
     measured = [row for row in rows if row.speeds]
     check(measured, [row.way for row in measured])
     names = [row.way for row in rows]
@@ -132,26 +133,24 @@ def test_engines_run_the_same_network_as_pytorch():
 
 def test_engines_run_the_same_network_as_keras():
     pytest.importorskip("tensorflow")
-    measured = [row for row in bench_engines.keras_rows(2, SIZE) if row.speeds]
+    measured = [row for row in engines.keras_rows(2, SIZE) if row.speeds]
     check(measured, [row.way for row in measured])
     assert [row.way for row in measured[:2]] == ["Keras on TensorFlow, float32", "ONNX Runtime, float32"]
 
 
 NAME, SHAPE = "superrescnn-deeplense-x2", (*SIZE, 1)
-OTHERS = {"other weights": (1e-4, bench_engines.model_file, "srresnet-deeplense-x2", "onnxruntime", SHAPE)}
+OTHERS = {"other weights": (1e-4, engines.model_file, "srresnet-deeplense-x2", "onnxruntime", SHAPE)}
 
 
 def test_an_engine_with_other_weights_is_found_out():
     with pytest.raises(RuntimeError, match="ONNX Runtime, float32 is .* away from other weights"):
-        bench_engines.engine_rows(NAME, OTHERS, 1, SHAPE, 2)
+        engines.engine_rows(NAME, OTHERS, 1, SHAPE, 2)
 
 
 def test_an_engine_that_is_not_installed_is_named(monkeypatch):
-    found = bench_engines.util.find_spec
-    monkeypatch.setattr(
-        bench_engines.util, "find_spec", lambda name: None if name == "openvino" else found(name)
-    )
-    rows = bench_engines.engine_rows(NAME, {}, 1, SHAPE, 2)
+    found = engines.util.find_spec
+    monkeypatch.setattr(engines.util, "find_spec", lambda name: None if name == "openvino" else found(name))
+    rows = engines.engine_rows(NAME, {}, 1, SHAPE, 2)
     assert [row.note for row in rows] == ["", "not installed", "not installed"]
 
 
@@ -169,15 +168,15 @@ def test_a_worker_is_a_process_of_its_own():
 
 def test_models_are_measured_in_processes_of_their_own():
     ballast = np.ones(50_000_000)  # 400 MB, which a child must not inherit
-    (row,) = bench_models.rows(2, SIZE, ["superrescnn-deeplense-x2"])
+    (row,) = models.rows(2, SIZE, ["superrescnn-deeplense-x2"])
     assert len(row.speeds) == 2 and row.unit == "Mpx/s" and not row.ratios
-    if bench_models.peak_memory():
-        assert bench_models.peak_memory() > ballast.nbytes
+    if models.peak_memory():
+        assert models.peak_memory() > ballast.nbytes
         assert 30 < int(row.note.removeprefix("peak memory ").removesuffix(" MB")) < 300
-    (classifier,) = bench_models.rows(1, SIZE, ["lens-classifier"])
+    (classifier,) = models.rows(1, SIZE, ["lens-classifier"])
     assert classifier.unit == "lenses/s" and classifier.speeds[0] > 1
     with pytest.raises(RuntimeError, match="nonsense failed: .*no upscaler called"):
-        bench_models.rows(1, SIZE, ["nonsense"])
+        models.rows(1, SIZE, ["nonsense"])
 
 
 # ---------------------------------------------------------------- the training steps
@@ -202,14 +201,14 @@ def small(monkeypatch, tmp_path):
 
 
 def test_training_steps_of_pytorch(small):
-    from tools import bench_training
+    from tools.bench import training
 
-    product, *steps = bench_training.srresnet_rows(2, **small)
+    product, *steps = training.srresnet_rows(2, **small)
     assert product.unit == "GFLOP/s" and product.way == "float32"
     check(steps, ["PyTorch, plain loop, float32", "lesson 05, float32"])
     lr, weights = np.zeros((2, 8, 8, 3), np.float32), 9 * 9 * 3 * 8 + 3 * (3 * 3 * 8 * 8) + 3 * 3 * 8 * 48
     network = small["lesson"].SRResNet(4, 3, 8, 1)
-    assert bench_training.forward_flops(network, lr) == 2 * weights * 8 * 8 * 2
+    assert training.forward_flops(network, lr) == 2 * weights * 8 * 8 * 2
     work = 3 * 2 * weights * 8 * 8
     share = statistics.median(steps[1].speeds) * work * 1e-9 / max(product.speeds)
     assert steps[1].note == f"{share:.0%} of a product's speed"
@@ -217,21 +216,21 @@ def test_training_steps_of_pytorch(small):
 
 
 def test_different_training_is_found_out(small, monkeypatch):
-    from tools import bench_training
+    from tools.bench import training
 
-    plain = bench_training.plain_step
-    monkeypatch.setattr(bench_training, "plain_step", lambda n, lr, hr, d: plain(n, lr, 0.9 * hr, d))
+    plain = training.plain_step
+    monkeypatch.setattr(training, "plain_step", lambda n, lr, hr, d: plain(n, lr, 0.9 * hr, d))
     with pytest.raises(RuntimeError, match="lesson 05, float32 is .* away from PyTorch, plain loop"):
-        bench_training.srresnet_rows(1, **small)
+        training.srresnet_rows(1, **small)
 
 
 def test_training_steps_of_keras():
     pytest.importorskip("tensorflow")
     import keras
 
-    from tools import bench_training
+    from tools.bench import training
 
-    check(bench_training.srcnn_rows(2, batch=2, patch=16), ["Keras, float32", "Keras, bfloat16"])
+    check(training.srcnn_rows(2, batch=2, patch=16), ["Keras, float32", "Keras, bfloat16"])
     assert keras.mixed_precision.global_policy().name == "float32"
 
 

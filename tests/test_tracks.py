@@ -208,7 +208,7 @@ def test_triplets_are_the_lenses_of_the_plain_set():
 @pytest.mark.parametrize("track", instruments.TRACKS)
 def test_the_truth_is_lenstronomys_image(track):
     pytest.importorskip("lenstronomy")
-    from tools.bench_simulator import lenstronomy_image
+    from tools.bench.simulator import lenstronomy_image
 
     pairs = simulator.simulate(track, 3, classes=simulator.CLASSES, seed=2)
     for i in range(3):

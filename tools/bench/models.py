@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from tools.bench_engines import SIZE
+from tools.bench.engines import SIZE
+from tools.bench.race import Row
 from tools.project import ROOT
-from tools.race import Row
 
 ABOUT = (
     "**Shipped models**: `Upscaler.load(NAME)(image)` on an image of 510 x 339 pixels, in tiles as always, "
@@ -30,7 +30,7 @@ def rows(rounds: int = ROUNDS, size: tuple[int, int] = SIZE, names: list[str] | 
 
     found, classifiers = [], [card["name"] for card in classifier_cards()]
     for name in names or [*(card["name"] for card in model_cards()), *classifiers]:
-        command = [sys.executable, "-m", "tools.bench_models", name, *map(str, (min(rounds, ROUNDS), *size))]
+        command = [sys.executable, "-m", "tools.bench.models", name, *map(str, (min(rounds, ROUNDS), *size))]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
         if done.returncode:
             raise RuntimeError(f"{name} failed: {done.stderr.strip().splitlines()[-1]}")

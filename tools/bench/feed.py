@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tools.race import Row, race
+from tools.bench.race import Row, race
 
 ABOUT = (
     "**Patch feeding**: random cuts of a picture and of its LR image, flipped and turned, stacked to "

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from tools.bench.race import Row, race
 from tools.project import SCRIPTS
-from tools.race import Row, race
 
 ABOUT = (
     "**Training step**: forward, backward, update. Lesson 05's way is Accelerate, channels last, bfloat16 "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.race import Row, race
+from tools.bench.race import Row, race
 
 ABOUT = (
     "**Lens simulation**: three classes of lenses in equal parts, two rays a pixel along each axis. "

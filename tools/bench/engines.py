@@ -8,16 +8,16 @@ from importlib import util
 
 import numpy as np
 
-from tools.bench_training import forward_flops, share
+from tools.bench.race import Row, Worker, race
+from tools.bench.training import forward_flops, share
 from tools.project import SCRIPTS
-from tools.race import Row, Worker, race
 
 ABOUT = (
     "**Engines**: one network, one picture of 510 x 339 pixels, untiled, from an array (N, H, W, C) to an "
     "array (N, H, W, C). The first way is the plain one in the framework that trained the network: PyTorch "
     "eager, NCHW, float32, in inference mode; for SRCNN, whose input is enlarged already, Keras's "
-    "`predict_on_batch`. The others read the shipped ONNX file with `srutils.model_files.engine`, as `srutils upscale` "
-    "does. Each way has a process of its own, because what one library does to memory and threads changes "
+    "`predict_on_batch`. The others read the shipped ONNX file with `srutils.model_files.engine`, as "
+    "`srutils upscale` does. Each way has a process of its own, because what one library does to memory and threads changes "
     "the speed of the next. bfloat16 keeps eight significant bits of every number: it is faster and it "
     "rounds, so it is never taken unasked. Remarks say how far a picture between 0 and 1 comes out "
     "differently, and what part of the best speed of a product of two matrices, in float32 as well, is "

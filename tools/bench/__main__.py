@@ -12,8 +12,8 @@ import platform
 import sys
 from datetime import date
 
+from tools.bench.race import HEAD, Row
 from tools.project import ROOT, write_aside
-from tools.race import HEAD, Row
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 PARTS = ("simulator", "metrics", "feed", "training", "engines", "models")
@@ -50,7 +50,7 @@ nothing was gained. Where they are wide, the machine had other work: run it agai
 def measure(part: str, rounds: int) -> list[Row]:
     """Measure one part; where a library is missing, one row says so."""
     try:
-        return importlib.import_module(f"tools.bench_{part}").rows(rounds)
+        return importlib.import_module(f"tools.bench.{part}").rows(rounds)
     except ModuleNotFoundError as error:
         return [Row(part, "", note=f"left out: {error.name} is not installed")]
 
@@ -81,7 +81,7 @@ def machine() -> str:
 
 def page(rows: list[Row], machine: str, rounds: int) -> str:
     """The text of docs/benchmarks.md."""
-    about = [importlib.import_module(f"tools.bench_{part}").ABOUT for part in PARTS]
+    about = [importlib.import_module(f"tools.bench.{part}").ABOUT for part in PARTS]
     table = "\n".join([HEAD, *(row.markdown() for row in rows)])
     about = "\n".join(f"- {text}" for text in about)
     return TEXT.format(machine=machine, table=table, rounds=rounds, about=about)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tools.race import Row, race
+from tools.bench.race import Row, race
 
 ABOUT = (
     "**SSIM**: `srutils.metrics.ssim` takes a batch of pairs at once; scikit-image's "
