@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 import signal
 import sys
 import threading
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from srutils.streams import forgiving_streams
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -293,25 +294,30 @@ def main(arguments: list[str] | None = None) -> None:
     if main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         # a batch queue's end is as clean as Ctrl-C
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with forgiving_streams() as output:
+        status = _run(arguments)
+        output.flush()
+        if output.failure:
+            status = _complain(f"cannot print: {output.failure.strerror}")
+    sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    """Do what the arguments say; return the exit status, with one line on stderr if it is 2."""
     try:
         status = app(arguments or ["--help"], prog_name="srutils", standalone_mode=False)
-        sys.stdout.flush()
     except ImportError as error:
-        status = _complain(f"{error}; pip install 'srutils[lens]' brings what lens simulations need")
+        return _complain(f"{error}; pip install 'srutils[lens]' brings what lens simulations need")
     except (ValueError, OSError) as error:
-        if isinstance(error, BrokenPipeError):  # the reader, `head` say, has had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
-        status = _complain(error)
+        return _complain(error)
     except (KeyboardInterrupt, typer.Abort):  # some versions of Typer turn the first into the second
-        status = 130
+        return 130
     except Exception as error:
-        if not hasattr(
-            error, "format_message"
-        ):  # not one of the parser's own: a bug, and it should look like one
+        # not one of the parser's own: a bug, and it should look like one
+        if not hasattr(error, "format_message"):
             raise
-        status = _complain(error.format_message())
-    sys.exit(status if isinstance(status, int) else 0)
+        return _complain(error.format_message())
+    return status if isinstance(status, int) else 0
 
 
 def _complain(error) -> int:

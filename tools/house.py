@@ -21,8 +21,9 @@ GROUND = {"course", "pairs", "files"}
 # Room -> what it may import besides itself: rooms, or single modules of a room.
 ALLOWED = {
     "files": set(),
-    "course": set(),
+    "course": {"streams"},
     "pairs": set(),
+    "streams": set(),
     "networks": set(),
     "metrics": {"pairs"},
     "plotting": {"pairs"},
