@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from srutils.files.metadata import collect
+from srutils.files.npy import read_npy
 from srutils.files.picture import MAX_PIXELS, Metadata, Picture, Unusable, check_size, is_picture, upright
 from srutils.files.pillow import NO_SRGB, decode_pillow
 from srutils.files.png import SIGNATURE, decode_png
@@ -58,13 +59,7 @@ def read_picture(path: str | os.PathLike) -> Picture:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    try:
-        # Mapped, so that a huge declared shape costs nothing.
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise Unusable(f"not a whole, unpickled .npy array ({error})") from None
-    if not isinstance(stored, np.ndarray):
-        raise Unusable("expected one .npy array, got an .npz archive")
+    stored = read_npy(path, mapped=True)
     if stored.ndim == 2:
         stored = stored[..., None]
     if stored.ndim == 3 and stored.shape[-1] not in (1, 3) and stored.shape[0] in (1, 3):

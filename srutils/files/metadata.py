@@ -52,7 +52,7 @@ def collect(image, meta: Metadata) -> None:
         meta.text.append(("Comment", comment.decode("utf-8", "replace")))
     for keyword, text in (image.text if image.format == "PNG" else {}).items():
         if not keyword.startswith("Raw profile type"):
-            meta.text += [(keyword, text)] if keyword != XMP_KEYWORD else []
+            meta.text += [(keyword, text)] if text and keyword != XMP_KEYWORD else []
         elif not keyword.endswith(("exif", "APP1")) or meta.exif is None:
             meta.lost.append(keyword.lower())
     meta.lost += sorted({f"JPEG segment {name}" for name, _ in getattr(image, "applist", ())

@@ -81,7 +81,7 @@ def _metadata(chunks: list[tuple[str, bytes]]) -> Metadata:
         try:
             with Image.open(io.BytesIO(head + whole + tail), formats=("PNG",)) as image:
                 load(image)
-                known = set(image.info) or kind in COLOUR
+                known = any(image.info.values()) or kind in COLOUR  # what cannot be unpacked is empty
                 collect(image, meta)
         except Exception:  # a wrong check sum, a stream that cannot be unpacked, text that is none
             meta.lost.append(f"PNG chunk {kind} (damaged)" if kind.isalpha() else "a PNG chunk (damaged)")
@@ -89,7 +89,7 @@ def _metadata(chunks: list[tuple[str, bytes]]) -> Metadata:
         if kind in COLOUR:
             meta.colour.setdefault(kind, whole[8:-4])
         elif not known:
-            damaged = kind in ("iCCP", "eXIf", "pHYs", "tEXt", "zTXt", "iTXt")
+            damaged = kind in ("iCCP", "eXIf", "zTXt", "iTXt")
             meta.lost.append(f"PNG chunk {kind}{' (damaged)' if damaged else ''}")
     return meta
 

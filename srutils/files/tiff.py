@@ -35,6 +35,7 @@ OF_EXIF |= {EXIF_IFD, GPS_IFD, ORIENTATION, *RESOLUTION, UNIT}
 # Tags of the file's layout, and of reduced copies.
 OF_LAYOUT = {*range(254, 269), *range(273, 285), *range(286, 294), 296, 297, 317, *range(320, 326), 330}
 OF_LAYOUT |= {332, 334, *range(336, 348), *range(512, 533), XMP, ICC}
+GREY_OR_RGB = (0, 1, 2)  # kinds of photometric interpretation: white is 0, black is 0, RGB
 CONVERTED = (5, 8, 9, 10)  # CMYK and LAB become RGB, which their colour profile does not describe
 
 
@@ -54,13 +55,14 @@ def decode_tiff(data: bytes) -> Picture:
         check_size(page.imagewidth * -(-page.samplesperpixel // 4), page.imagelength)  # up to 4 are usual
         _check_whole(page, len(data))
         frames = sum(not page.is_reduced for page in file.pages)
-        levels = page.dtype is None or page.dtype.kind in "ub"
-        by_pillow = levels and page.bitspersample <= 8 and page.compression in OF_PILLOW
+        by_pillow = _for_pillow(file, page)
         if by_pillow:
             with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
                 pixels, alpha = decode_pillow(image)
         else:
-            pixels, alpha = _decode_deep(page, meta)
+            pixels, alpha = _decode_deep(page)
+        if more := len(page.extrasamples) - (alpha is not None):
+            meta.lost.append(f"{more} more channel{'s' if more > 1 else ''}")
         try:
             _collect(data, file, page, meta)
         except Exception:
@@ -68,6 +70,18 @@ def decode_tiff(data: bytes) -> Picture:
     meta.orientation = 1 if by_pillow else meta.orientation  # Pillow has turned it
     meta.icc = None if page.photometric in CONVERTED else meta.icc
     return Picture(pixels, alpha, meta, max(frames, 1))
+
+
+def _for_pillow(file, page) -> bool:
+    """Return whether Pillow is to decode a page: up to 8 bits, with palettes, CMYK, YCbCr, and white as 0."""
+    levels = (page.dtype is None or page.dtype.kind in "ub") and page.bitspersample <= 8
+    planes = page.planarconfig == 2 and page.photometric in GREY_OR_RGB  # not all of them
+    return levels and page.compression in OF_PILLOW and not planes and not _beyond_pillow(file)
+
+
+def _beyond_pillow(file) -> bool:
+    """Return whether it is a big-endian BigTIFF, which Pillow takes for something else."""
+    return file.is_bigtiff and file.byteorder == ">"
 
 
 def _check_whole(page, size: int) -> None:
@@ -80,19 +94,21 @@ def _check_whole(page, size: int) -> None:
         raise Unusable("the file is truncated")
 
 
-def _decode_deep(page, meta: Metadata) -> tuple[np.ndarray, np.ndarray | None]:
+def _decode_deep(page) -> tuple[np.ndarray, np.ndarray | None]:
     """Decode grey and RGB of any depth: Pillow keeps 8 bits a channel and knows no floating-point colour."""
-    from tifffile import PHOTOMETRIC
+    from tifffile import COMPRESSION, PHOTOMETRIC
 
-    if page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB):
-        raise Unusable(f"a TIFF of kind {page.photometric!s} with more than 8 bits is not supported")
+    if page.photometric not in GREY_OR_RGB:
+        raise Unusable(
+            f"a TIFF of kind {PHOTOMETRIC(page.photometric).name} with more than 8 bits is not supported"
+        )
     try:
         pixels = page.asarray()
     except ValueError as error:
         if "imagecodecs" not in str(error):
             raise
         cure = "needs the package imagecodecs: python -m pip install imagecodecs"
-        raise Unusable(f"the way it is stored ({page.compression!s}) {cure}") from None
+        raise Unusable(f"its compression, {COMPRESSION(page.compression).name}, {cure}") from None
     if page.axes.startswith("S"):
         pixels = np.moveaxis(pixels, 0, -1)
     pixels = pixels.reshape(*pixels.shape[:2], -1)
@@ -104,8 +120,6 @@ def _decode_deep(page, meta: Metadata) -> tuple[np.ndarray, np.ndarray | None]:
     colours = 3 if page.photometric == PHOTOMETRIC.RGB else 1
     pixels, rest, extra = pixels[..., :colours], pixels[..., colours:], tuple(page.extrasamples)
     alpha = rest[..., :1] if extra and extra[0] in (1, 2) and rest.shape[-1] else None
-    if unknown := rest.shape[-1] - (alpha is not None):
-        meta.lost.append(f"{unknown} more channel{'s' if unknown > 1 else ''}")
     if alpha is not None and extra[0] == 1:  # the colours were multiplied by it
         full = full_scale(pixels)
         divided = pixels * (full / np.maximum(alpha.astype(np.float64), 1e-9 * full))
@@ -116,14 +130,23 @@ def _decode_deep(page, meta: Metadata) -> tuple[np.ndarray, np.ndarray | None]:
 def _collect(data: bytes, file, page, meta: Metadata) -> None:
     """Add to `meta` what the tags of a page say beside its layout."""
     from PIL import Image, TiffTags
+    from PIL.TiffImagePlugin import IFDRational
 
     if icc := page.tags.valueof(ICC):
         add_icc(bytes(icc), meta)
     if xmp := page.tags.valueof(XMP):
         add_xmp(bytes(xmp) if not isinstance(xmp, str) else xmp, meta)
     exif = Image.Exif()
-    exif.endian, exif.bigtiff = file.byteorder, file.is_bigtiff
-    exif.load_from_fp(io.BytesIO(data), page.offset)
+    if _beyond_pillow(file):
+        for tag in page.tags:
+            value = IFDRational(*tag.value) if tag.dtype == 5 and tag.count == 1 else tag.value
+            if tag.code not in (EXIF_IFD, GPS_IFD):
+                exif[tag.code] = value
+            else:
+                meta.lost.append(f"TIFF tag {TiffTags.lookup(tag.code).name}")
+    else:
+        exif.endian, exif.bigtiff = file.byteorder, file.is_bigtiff
+        exif.load_from_fp(io.BytesIO(data), page.offset)
     for tag in [tag for tag in exif if tag not in OF_EXIF]:
         del exif[tag]
         if tag not in OF_LAYOUT:
