@@ -1,4 +1,4 @@
-"""The command line, ``srutils``: upscale, evaluate, scoreboard, models, simulate, fetch.
+"""The command line, ``srutils``: upscale, evaluate, scoreboard, train, models, simulate, fetch.
 
 Exit status: 0 on success, 2 on bad usage or input, with one line on stderr that says what came and what was
 expected.
@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from srutils.recipes.command import train
 from srutils.streams import forgiving_streams
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -228,6 +229,9 @@ def _strict(value):
     if isinstance(value, dict):
         return {key: _strict(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+app.command()(train)
 
 
 @app.command()

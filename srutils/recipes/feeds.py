@@ -1,10 +1,11 @@
-"""Batches for the PyTorch recipes: photographs at one scale or several, a fixed set of lenses, fresh lenses."""
+"""Batches for the PyTorch recipes: photographs at one scale or several, and lenses that never repeat."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from srutils.pairs import dihedral
+from srutils.recipes.runs import is_main
 from srutils.training import Feed, PatchFeed
 
 FIRST_SEED = 10_000  # below it are seeds that lessons and fixed sets draw from
@@ -29,6 +30,7 @@ class PhotoFeed(Feed):
     def __init__(self, feeds: dict[int, PatchFeed], chances: dict[int, float], flat=(1, 4), seed=0, start=0):
         super().__init__(start)
         self.feeds, self.chances, self.flat, self.seed = feeds, chances, flat, seed
+        self.size = next(iter(feeds.values())).size
 
     def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return batch number ``k``: LR patches and HR patches, float32 in [0, 1]."""
@@ -113,7 +115,7 @@ def photo_feeds(parts: dict, patch: int | None, usual: int, batch: int, *, tries
         chosen = [i for i, lr in enumerate(data.train[0]) if min(lr.shape[:2]) >= side]
         if not chosen:
             raise ValueError(f"--patch is {side}; no LR photograph at x{scale} is as large, use less")
-        if lost := len(data.train[0]) - len(chosen):
+        if (lost := len(data.train[0]) - len(chosen)) and is_main():
             print(f"x{scale}: {lost} of {len(data.train[0])} photographs are smaller than a patch, left out")
         lr, hr = ([images[i] for i in chosen] for images in data.train)
         root = np.sqrt([image.shape[0] * image.shape[1] for image in lr])

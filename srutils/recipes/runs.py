@@ -20,6 +20,11 @@ from srutils.files.atomic import aside, file_sha256
 from srutils.model_files.cards import model_path, read_card
 
 
+def is_main() -> bool:
+    """Say whether this is the process that prints and writes, of the several that ``accelerate`` starts."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def total_seconds(card: dict) -> float:
     """Return the seconds of training in a model, those of its warm starts included.
 
@@ -104,7 +109,7 @@ class Run:
     rows : list of dict
         What `record` was given, up to the step that the run stands at.
     main : bool
-        Whether this process is the one that prints and writes, of the several that ``accelerate`` starts.
+        See `is_main`.
     """
 
     settings: object
@@ -156,7 +161,7 @@ class Run:
             course.cache_dir() / "training" / recipe.name / hashlib.sha256(text.encode()).hexdigest()[:12]
         )
         run = cls(settings, recipe, data, json.loads(text), folder, steps, start)
-        run.main = os.environ.get("RANK", "0") == "0"
+        run.main = is_main()
         if run.main:
             if settings.fresh:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -196,26 +201,28 @@ class Run:
             flat.setdefault(key, value if isinstance(value, str | int | float) else json.dumps(value))
         self.tracker.store_init_configuration({key: flat[key] or "" for key in flat if key != "options"})
 
-    def plan(self, trial: Callable[[int], None]) -> int:
+    def plan(self, trial: Callable[[int], None], agree: Callable = lambda value: value) -> int:
         """Return how many steps to take; where the reader gave minutes, measure it and remember it.
 
         Parameters
         ----------
         trial : callable
             Takes that many steps; the caller undoes what they did to the networks.
+        agree : callable, optional
+            Gives every process the main one's value.
         """
         if self.steps is None:
-            self.steps = self._read("plan.json", {}).get("steps")
+            self.steps = agree(self._read("plan.json", {}).get("steps"))
         if self.steps is None:
             budget, n, seconds = 60 * self.settings.minutes, 1, 0.0
             trial(1)  # the first is slower than all that follow
             while seconds < min(5, budget / 20):
                 began = time.perf_counter()
                 trial(n)
-                seconds, each = time.perf_counter() - began, (time.perf_counter() - began) / n
-                n *= 2
+                seconds = agree(time.perf_counter() - began)
+                each, n = seconds / n, 2 * n
             left = 0.9 * budget - (time.perf_counter() - self.began)  # a tenth is for saving and scoring
-            self.steps = max(1, int(left / each))
+            self.steps = agree(max(1, int(left / each)))
             if self.main:
                 self._write("plan.json", {"steps": self.steps, "seconds_a_step": each})
                 print(f"{self.settings.minutes:g} minutes are {self.steps} steps of {each:.2g} s")

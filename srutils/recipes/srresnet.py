@@ -1,0 +1,181 @@
+"""SRResNet on photographs, at one scale or at three with one body, and on lenses of either track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from srutils.recipes import feeds
+from srutils.recipes.runs import Run, Start
+from srutils.recipes.settings import Settings
+
+FIXED, HELD_OUT, WATCHED = 6000, 1000, 24  # lenses to learn from; to score; images watched while training
+
+
+def run(settings: Settings, recipe) -> dict | None:
+    """Train, and write one model file a scale; return the card of the last."""
+    from srutils import course
+    from srutils.recipes import torch_files, torch_loop
+
+    options = recipe.options
+    precision = torch_loop.precision_for(settings, recipe)
+    start = Start.find(settings.start, (".onnx", ".pt"))
+    parts = load_data(settings, options)
+    feed, patch = make_feed(settings, options, parts)
+    data, decides = parts[max(parts)], {"batch": feed.size, "patch": patch, "precision": precision}
+    run = Run.open(settings, recipe, data, start=start, **decides)
+    course.seed_everything(settings.seed)
+    network = build(options, tuple(parts))
+    if start is not None:
+        torch_files.load_weights(network, torch_files.weights_of(start.path), start.name)
+    joint = len(parts) > 1
+    rates, clip = (options["rate"],), options["clip"]
+    trainer = torch_loop.Trainer(run, precision, network, rates, clip=clip, scales=joint)
+    noisy = data.kind == "lenses" and not data.noise_free
+    name = "mse" if noisy else options["loss"]  # the mean of all possible targets is what noise cannot move
+    loss = pixel_loss(name)
+
+    def update(trainer, lr, hr):
+        scale = hr.shape[-1] // lr.shape[-1]
+        sr = trainer.generator(lr, scale) if joint else trainer.generator(lr)
+        value = loss(sr, hr)
+        trainer.descend(trainer.generator, trainer.optimisers[0], value, trainer.clip)
+        return {"loss": value}
+
+    trainer.train(feed, update, watch(parts))
+    card = deliver(
+        run, trainer, parts, patch=patch, loss=options["loss"] if data.noise_free else loss.__name__
+    )
+    trainer.close()
+    return card
+
+
+def build(options: dict, scales: tuple[int, ...]):
+    """Return the untrained network of a recipe: SRResNet, or `Joint` for several scales."""
+    from srutils.networks.joint import Joint
+    from srutils.networks.srresnet import SRResNet
+
+    channels = 3 if options["track"] == "photo" else 1
+    size = channels, options["width"], options["blocks"], options["skip"]
+    return SRResNet(*scales, *size) if len(scales) == 1 else Joint(scales, *size)
+
+
+def load_data(settings: Settings, options: dict) -> dict:
+    """Return the pairs to learn from, to validate and to test with: scale -> PairsData."""
+    from srutils.recipes import data
+
+    scales = options.get("scales") or {options["scale"]: 1.0}
+    track, quick = options["track"], (settings.steps or 200) < 200
+    if track == "photo":
+        return {scale: data.photographs(settings.data, scale, quick=quick) for scale in scales}
+    n = feeds.POOL if fresh(settings, options) else 240 if quick else FIXED
+    target = "truth" if track == "telescope" else "hr"
+    return {s: data.lens_pairs(settings.data, track, s, n, settings.seed, target) for s in scales}
+
+
+def fresh(settings: Settings, options: dict) -> bool:
+    """Say whether the lenses to learn from are drawn anew all the time."""
+    return options["track"] == "telescope" and settings.data is None
+
+
+def make_feed(settings: Settings, options: dict, parts: dict):
+    """Return the batches to learn from and the side of their patches, in LR pixels."""
+    batch, seed = settings.batch or options["batch"], settings.seed
+    if options["track"] == "photo":
+        tries = options["tries"]
+        ones, side = feeds.photo_feeds(parts, settings.patch, options["patch"], batch, tries=tries, seed=seed)
+        chances = options.get("scales") or dict.fromkeys(parts, 1.0)
+        return feeds.PhotoFeed(ones, chances, options["flat"], seed), side
+    ((scale, data),) = parts.items()
+    largest = min(min(lr.shape[:2]) for lr in data.train[0])
+    side = settings.patch or min(options["patch"], largest)
+    if side > largest:
+        raise ValueError(f"--patch is {side}; expected at most {largest}, the side of the LR images")
+    if fresh(settings, options):
+        return feeds.FreshLenses(scale, batch, side, seed=seed), side
+    return feeds.PatchFeed(*data.train, side, batch, seed=seed), side
+
+
+def pixel_loss(name: str) -> Callable:
+    """Return a loss as a function of SR and HR, both (N, C, H, W).
+
+    Parameters
+    ----------
+    name : {"l1", "mse", "psnr"}
+        Mean absolute error; mean squared error; or the mean over images of minus PSNR / 10, in which every
+        image counts alike, however faint.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    def psnr(sr, hr):
+        return torch.log10((sr.float() - hr).square().mean((1, 2, 3)) + 1e-8).mean()
+
+    return {"l1": F.l1_loss, "mse": F.mse_loss, "psnr": psnr}[name]
+
+
+def watch(parts: dict) -> Callable:
+    """Return a function from a network to its PSNR on some validation images: ``val_psnr``, in dB.
+
+    With several scales it is the mean over them, and each has its own, too. Large photographs are cut.
+    """
+    from srutils import metrics
+    from srutils.pairs import as_images
+    from srutils.recipes.scores import middle
+
+    chosen = {}
+    for scale, data in parts.items():
+        both = zip(data.val[0][:WATCHED], data.val[1][:WATCHED], strict=True)
+        pairs = (middle(lr, hr, scale) if data.kind == "photo" else (lr, hr) for lr, hr in both)
+        chosen[scale] = [(as_images(lr), as_images(hr)[0]) for lr, hr in pairs]
+
+    def validate(network) -> dict[str, float]:
+        found = {}
+        for scale, pairs in chosen.items():
+            scores = [metrics.psnr(enlarge(network, lr, scale, len(parts) > 1), hr) for lr, hr in pairs]
+            found[f"val_psnr_x{scale}"] = float(np.mean(scores)) if scores else float("nan")
+        mean = {"val_psnr": float(np.mean(list(found.values())))}
+        return mean | (found if len(found) > 1 else {})
+
+    return validate
+
+
+def enlarge(network, lr: np.ndarray, scale: int, joint: bool) -> np.ndarray:
+    """Return SR (H, W, C) of one image (1, h, w, C)."""
+    import torch
+
+    from srutils.recipes.torch_loop import to_torch
+
+    with torch.inference_mode():
+        x = to_torch(lr, next(network.parameters()).device)
+        sr = network(x, scale) if joint else network(x)
+    return sr[0].permute(1, 2, 0).float().cpu().numpy()
+
+
+def deliver(run: Run, trainer, parts: dict, **facts) -> dict | None:
+    """Write the model file of each scale from the averaged weights; return the last card."""
+    from srutils.recipes import torch_files
+
+    network, photo, card = trainer.finished(), run.recipe.options["track"] == "photo", None
+    facts |= {"batch": run.decides["batch"], **trainer.facts()}
+    facts |= {
+        "task": "photographs" if photo else "lenses",
+        "input": "lr",
+        "edges": "repeat" if photo else "zero",
+    }
+    facts |= {"channels": "rgb" if photo else "gray"}
+    facts["method"] = (
+        "Adam, warm-up, constant rate, linear to 0 over the last fifth, gradient clipped, weights averaged"
+    )
+    for (scale, data), name in zip(sorted(parts.items()), run.recipe.files, strict=True):
+        one = network.single(scale).eval() if len(parts) > 1 else network
+        card = run.finish(
+            lambda path, one=one: torch_files.export(one, path),
+            torch_files.reference(one),
+            {"scale": scale, **facts},
+            name=name,
+            data=data,
+        )
+    run.close()
+    return card
