@@ -55,6 +55,10 @@ def upscale(
         typer.Option("--range", metavar="LOW,HIGH", help="FITS, floats: what a network sees as 0 and 1."),
     ] = None,
     hdu: Annotated[str | None, typer.Option(help="Extension of FITS files: 1, SCI, or SCI,2.")] = None,
+    values: Annotated[
+        str | None,
+        typer.Option(help="FITS: amount (shared by smaller pixels) or intensity, whatever BUNIT says."),
+    ] = None,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave what is there.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> int:
@@ -71,6 +75,7 @@ def upscale(
         "ensemble": ensemble,
         "limits": _two_numbers(limits),
         "hdu": hdu,
+        "values": values,
         "progress": sys.stderr.isatty(),
         "overwrite": overwrite,
     }

@@ -383,3 +383,33 @@ def test_flags_are_doubled_without_a_word_on_the_scale(tmp_path):
         cli.main(["upscale", *names, "--hdu", "DQ", "--model", "nearest"])
     assert stop.value.code == 0
     np.testing.assert_array_equal(fits.getdata(tmp_path / "b.fits"), flags.data.repeat(2, 0).repeat(2, 1))
+
+
+# ---------------------------------------------------------------- what the values are
+@pytest.mark.parametrize(
+    ("unit", "values", "factor"),
+    [
+        ("frob", None, 1),
+        ("frob", "amount", 1 / 4),
+        ("frob", "intensity", 1),
+        (None, "intensity", 1),
+        ("MJy/sr", "amount", 1 / 4),
+    ],
+)
+def test_the_user_can_say_what_the_values_are(tmp_path, unit, values, factor):
+    lines = [*LINES, *([card("BUNIT", unit)] if unit else [])]
+    _, target, report = enlarged(tmp_path, file_bytes(lines), values=values)
+    np.testing.assert_allclose(fits.getdata(target), factor)
+    assert any("BUNIT" in note and "--values" in note for note in report.notes) == (values is None)
+
+
+def test_values_are_refused_where_there_is_no_unit(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.ones((4, 5), np.float32))
+    for name, option, words in (
+        ("a.npy", "amount", "a.npy is not a FITS file"),
+        ("a.npy", "flux", "expected amount"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["upscale", str(tmp_path / name), str(tmp_path / "b.npy"), "--values", option])
+        assert stop.value.code == 2 and words in capsys.readouterr().err
+    assert not (tmp_path / "b.npy").exists()

@@ -62,6 +62,8 @@ def _enlarge(source: Path, target: Path, options: Options, overwrite: bool) -> R
         raise ValueError(f"{source.name} cannot become {target.name}: FITS gives FITS, and nothing else does")
     if options.hdu is not None and not is_fits:
         raise ValueError(f"{source.name} is not a FITS file; it has no extension {options.hdu}")
+    if options.values is not None and not is_fits:
+        raise ValueError(f"{source.name} is not a FITS file; --values {options.values} changes nothing")
     try:
         if is_fits:
             from srutils.upscale.fits import upscale_fits
@@ -160,7 +162,7 @@ def upscale_folder(
         if skip and made.exists():
             result["skipped"].append(made)
             continue
-        mine = options if fits_image.is_fits(one) else replace(options, hdu=None)
+        mine = options if fits_image.is_fits(one) else replace(options, hdu=None, values=None)
         try:
             with no_empty_folders(made.parent):
                 made.parent.mkdir(parents=True, exist_ok=True)

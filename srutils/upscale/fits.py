@@ -61,7 +61,7 @@ def upscale_fits(source: Path, target: Path, options: Options) -> Report:
         repeated = image.data.repeat(up.scale, -2).repeat(up.scale, -1)
         fits_image.write_fits(target, repeated, header, tables=image.tables)
         return report
-    factor = np.float32(up.scale ** (-2 * _power(image, header, up.scale, report)))
+    factor = np.float32(up.scale ** (-2 * _power(image, header, up, options, report)))
     for card in header.cards:
         if card.keyword in LEVELS and is_number(card.value):
             card.value *= float(factor)
@@ -78,17 +78,25 @@ def upscale_fits(source: Path, target: Path, options: Options) -> Report:
     return report
 
 
-def _power(image, header, scale: int, report: Report) -> int:
+def _power(image, header, up: Upscaler, options: Options, report: Report) -> int:
     """By which power of a pixel's area the values are divided; written into header and report."""
     unit = str(image.header.get("BUNIT") or "").strip()
     power = area_power(unit)
-    if not unit:
-        report.notes.append("no BUNIT: values count as amounts a pixel, so sums are kept, not brightnesses")
+    if options.values:
+        power = ("intensity", "amount").index(options.values)
+    elif not unit:
+        report.notes.append(
+            "no BUNIT: values count as amounts a pixel, so sums are kept, not brightnesses; "
+            "--values intensity keeps these"
+        )
     elif power is None:
-        report.notes.append(f"BUNIT {unit!r} is not known: values count as intensities and are not divided")
+        report.notes.append(
+            f"BUNIT {unit!r} is not known: values count as intensities and are not divided; --values amount "
+            "divides them"
+        )
     if power:
         squares = "squares of amounts" if power == 2 else "amounts"
-        header.add_history(f"values are {squares} a pixel: divided by {scale ** (2 * power)}")
+        header.add_history(f"values are {squares} a pixel: divided by {up.scale ** (2 * power)}")
     else:
         header.add_history("values are intensities: not divided")
     return power or 0

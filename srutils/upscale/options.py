@@ -36,6 +36,9 @@ class Options:
         `srutils.upscale.arrays.value_range` for what it sees otherwise. The result has the source's range.
     hdu : int or str, optional
         Extension of a FITS file.
+    values : str, optional
+        What the values of a FITS image are, whatever its BUNIT says: "amount", of which smaller pixels share
+        (counts, Jy), or "intensity", which they keep (MJy/sr, K).
     progress : bool
         Show a progress bar.
 
@@ -52,6 +55,7 @@ class Options:
     ensemble: bool = False
     limits: tuple[float, float] | None = None
     hdu: int | str | None = None
+    values: str | None = None
     progress: bool = False
 
     def __post_init__(self):
@@ -60,6 +64,8 @@ class Options:
         check_engine(self.engine)
         if self.limits is not None and not -math.inf < self.limits[0] < self.limits[1] < math.inf:
             raise ValueError(f"the range is {self.limits}; expected two numbers, the lower one first")
+        if self.values not in (None, "amount", "intensity"):
+            raise ValueError(f"the values are {self.values!r}; expected amount or intensity")
 
 
 @dataclass
