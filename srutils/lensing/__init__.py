@@ -5,7 +5,8 @@ The two tracks and what can be drawn of them are explained in ``srutils.lensing.
 
 from srutils.lensing.baselines import oracle
 from srutils.lensing.cache import lens_set
-from srutils.lensing.folders import find_classes, find_deeplense, load_deeplense, save_pairs
+from srutils.lensing.class_folders import find_classes
+from srutils.lensing.folders import find_deeplense, load_deeplense, save_pairs
 from srutils.lensing.instruments import PEAK, PIXEL, PSF_FWHM, SIZE, SKY, SPLITS, SUPERSAMPLING, TRACKS
 from srutils.lensing.priors import CLASSES
 from srutils.lensing.simulator import simulate

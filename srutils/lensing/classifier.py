@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from srutils import course
-from srutils.files.images import SUFFIXES, image_files, read_image
-from srutils.lensing.folders import CLASS_FOLDERS
+from srutils.files.images import read_image
+from srutils.lensing.class_folders import class_files
 from srutils.lensing.priors import CLASSES
 from srutils.model_files.cards import is_classifier, model_path, read_card
 from srutils.model_files.export import write_model
@@ -69,10 +69,10 @@ def read_folders(folder, n: int | None = None, size: int = 128) -> tuple[np.ndar
     Parameters
     ----------
     folder : path
-        Holds {no,sphere,vort}, {no_substructure,subhalo,vortex} or {no_sub,cdm,axion}: the layout of the
-        DeepLense "Common Test I". Where it holds {train,val} with those inside, ``val`` is read: what
-        others trained on is no test. Files are .npy arrays, (H, W), (1, H, W) or (H, W, 1), or pictures;
-        colours are averaged.
+        Holds {no,sphere,vort}, {no_sub,cdm,axion} or other usual names, at any depth (see
+        `srutils.lensing.class_folders.class_files`). Where it holds {train,val,test} with those inside,
+        ``test`` is read, or else ``val``: what others trained on is no test. Files are .npy arrays, (H, W),
+        (1, H, W) or (H, W, 1), or pictures; colours are averaged.
     n : int, optional
         Read this many images, in turn from the three classes; all by default.
     size : int
@@ -92,37 +92,27 @@ def read_folders(folder, n: int | None = None, size: int = 128) -> tuple[np.ndar
     """
     if n is not None and n < len(CLASSES):
         raise ValueError(f"n is {n}; expected at least {len(CLASSES)}, one image of each class")
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder}; expected one with a folder of images for each class")
-    folder = folder / "dataset" if (folder / "dataset").is_dir() else folder
-    folder = folder / "val" if (folder / "val").is_dir() else folder
-    listed = []
-    for label, names in enumerate(CLASS_FOLDERS):
-        present = [folder / name for name in names if (folder / name).is_dir()]
-        if not present:
-            raise FileNotFoundError(
-                f"{folder} has no folder for {CLASSES[label]}: expected {' or '.join(names)}"
-            )
-        files = sorted(image_files(present[0]), key=lambda file: (len(file.stem), file.name))
-        if not files:
-            raise FileNotFoundError(
-                f"no image in {present[0]}; expected files ending in {' '.join(SUFFIXES)}"
-            )
-        listed += [(i, label, file) for i, file in enumerate(files)]
-    chosen = sorted(listed)[:n]
+    parts = class_files(folder)
+    chosen = next(parts[part] for part in ("test", "val", "", "train") if part in parts)[:n]
     images = np.empty((len(chosen), size, size, 1), np.float32)
-    for out, (_, _, file) in zip(images, chosen, strict=True):
-        try:
-            out[:] = prepare(_grey(read_image(file)), size)[0]
-        except ValueError as error:
-            text = str(error)
-            raise ValueError(text if str(file) in text else f"{file}: {text}") from None
-    return images, np.array([label for _, label, _ in chosen], np.int64)
+    for out, (_, file) in zip(images, chosen, strict=True):
+        out[:] = read_lens(file, size)
+    return images, np.array([label for label, _ in chosen], np.int64)
 
 
-def _grey(image: np.ndarray) -> np.ndarray:
-    return image.mean(-1, keepdims=True)
+def read_lens(file: Path, size: int = 128) -> np.ndarray:
+    """Read one lens image, a ``.npy`` array or a picture, and `prepare` it: (size, size, 1), float32.
+
+    Raises
+    ------
+    ValueError
+        It cannot be used; the sentence names the file.
+    """
+    try:
+        return prepare(read_image(file).mean(-1, keepdims=True), size)[0]
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if str(file) in text else f"{file}: {text}") from None
 
 
 # ---------------------------------------------------------------- the trained network

@@ -1,75 +1,121 @@
-"""Lens data sets as files: DeepLense folders, read and written, and the cache file of a simulated set.
+"""DeepLense folders, ``HR/sampleN.npy`` and ``LR/sampleN.npy``: found, read and written.
 
-Every loader refuses pickled data, and names the file that is at fault.
+Pickled data are refused, and every complaint names the file that is at fault. Names of folders are compared
+without regard to upper and lower case, as some systems do.
 """
 
 import csv
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from srutils.files.npy import read_npy
 from srutils.lensing.priors import CLASSES
 from srutils.pairs import ImagePairs
 
-# the names of the classes' folders in the copies of the data that are about
-CLASS_FOLDERS = (
-    ("no", "no_substructure", "no_sub"),
-    ("sphere", "subhalo", "cdm"),
-    ("vort", "vortex", "axion"),
-)
+DEPTH = 3  # folders that an archive may have put round its content
+LOW, HIGH = -0.5, 1.5  # noise leaves [0, 1] a little; what leaves this is on another scale
 
 
-# ---------------------------------------------------------------- DeepLense
-def _aside(path):
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+def folders_below(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
+    """Go through a folder and those inside it, the nearest first, but for hidden ones and archivers' own.
 
-
-def _number(path):
-    """The last number in a file's name (sample12.npy: 12), so that 2 sorts before 10."""
-    digits = re.findall(r"\d+", path.stem)
-    return (not digits, int(digits[-1]) if digits else 0, path.name)
-
-
-def _listing(folder):
-    files = [f for f in folder.glob("*.npy") if not f.name.startswith(".")]
-    return sorted(files, key=_number)
-
-
-def _first(files, n, folder):
-    """The first n of the listed files, at least one."""
-    if n is not None and n < 1:
-        raise ValueError(f"n is {n}; expected at least 1, or None for all")
-    if not files:
-        raise ValueError(f"{folder} holds no .npy file to load")
-    return list(files)[:n]
-
-
-def _existing(folder):
+    Raises
+    ------
+    FileNotFoundError
+        It is no folder.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder")
-    return folder
+    level = [folder]
+    for _ in range(depth + 1):
+        yield from level
+        level = [path for one in level for path in _inside(one)]
 
 
-def _read(path, shape=None):
-    """One image file -> (H, W) float32; `shape` is what the file must hold, None for any (1, H, W)."""
+def _inside(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:  # it knows folders without a look at each of ten thousand files
+        names = [e.name for e in entries if not e.name.startswith((".", "__")) and e.is_dir()]
+    return [folder / name for name in sorted(names)]
+
+
+def pairs_folder(folder: str | os.PathLike) -> dict[str, Path] | None:
+    """Find the folders of a set of lens pairs: "HR", "LR" and, if it is there, "truth".
+
+    They are looked for in the folder itself and then up to `DEPTH` deep, since archives put folders such as
+    ``Dataset`` round them. Deeper down, HR must hold a ``.npy`` file: pairs of photographs are laid out so,
+    too.
+
+    Returns
+    -------
+    dict of str to Path, or None
+        None if there are no such folders, or `folder` is not there.
+
+    Raises
+    ------
+    ValueError
+        Several sets lie side by side: which one is meant?
+    """
+    folder, found = Path(folder), []
+    for path in folders_below(folder) if folder.is_dir() else ():
+        inside = {p.name.lower(): p for p in _inside(path)}
+        kinds = {kind: inside[kind.lower()] for kind in ("HR", "LR", "truth") if kind.lower() in inside}
+        if not {"HR", "LR"} <= kinds.keys():
+            continue
+        if path == folder:
+            return kinds
+        if _listing(kinds["HR"]):
+            found.append(kinds)
+    if len(found) > 1:
+        names = ", ".join(str(kinds["HR"].parent.relative_to(folder)) for kinds in found)
+        raise ValueError(f"{folder} holds several sets of HR and LR: {names}; name one of them")
+    return found[0] if found else None
+
+
+def _listing(folder):
+    """Return the .npy files of a folder by the last number in their names, so that 2 comes before 10."""
+
+    def number(path):
+        digits = re.findall(r"\d+", path.stem)
+        return (not digits, int(digits[-1]) if digits else 0, path.name)
+
+    files = (f for f in folder.iterdir() if f.suffix.lower() == ".npy" and not f.name.startswith("."))
+    return sorted(files, key=number)
+
+
+def _read(path: Path) -> np.ndarray:
+    """Read one lens image from a ``.npy`` file of shape (1, height, width).
+
+    Returns
+    -------
+    ndarray (height, width), float32
+
+    Raises
+    ------
+    ValueError
+        Unreadable or pickled, another shape, no numbers, NaN or Inf, or values far outside [0, 1].
+    """
     try:
-        image = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is not a readable .npy array: {error}") from None
-    if not isinstance(image, np.ndarray) or image.dtype.kind not in "fiu":
-        raise ValueError(
-            f"{path} holds {getattr(image, 'dtype', 'an archive')}; expected an array of numbers"
-        )
-    if shape is None and (image.ndim != 3 or image.shape[0] != 1 or image.size == 0):
+        image = read_npy(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
+    if image.dtype.kind not in "fiu":
+        raise ValueError(f"{path} holds {image.dtype}; expected an array of numbers")
+    if image.ndim != 3 or image.shape[0] != 1 or image.size == 0:
         raise ValueError(f"{path} has shape {image.shape}; expected (1, height, width)")
-    if shape is not None and image.shape != shape:
-        raise ValueError(f"{path} has shape {image.shape}; expected {shape}")
     if not np.isfinite(image).all():
         raise ValueError(f"{path} holds NaN or Inf")
+    low, high = image.min(), image.max()
+    if low < LOW or high > HIGH:
+        raise ValueError(
+            f"{path} holds values from {low:.4g} to {high:.4g}; expected about 0 to 1: subtract the least "
+            "value of HR from both images of a pair, and divide both by HR's range"
+        )
     return image[0].astype(np.float32)
 
 
@@ -79,9 +125,10 @@ def load_deeplense(folder, n=None):
     Parameters
     ----------
     folder : path
-        Holds HR/sampleN.npy (1, 150, 150) and LR/sampleN.npy (1, 75, 75), or a folder ``Dataset`` that does.
-        Other sizes are taken too, if all pairs agree and HR is 2 or 4 times LR. A third folder, truth, as
-        `save_pairs` writes it, is read where it is there, and so are the set's name and the classes.
+        Holds HR/sampleN.npy (1, 150, 150) and LR/sampleN.npy (1, 75, 75), or a folder (``Dataset``, say) that
+        does. Other sizes are taken too, if all pairs agree and HR is a whole number of times LR. A third
+        folder, truth, as `save_pairs` writes it, is read where it is there, and so are the set's name and the
+        classes.
     n : int, optional
         Load the first `n` pairs only.
 
@@ -96,33 +143,36 @@ def load_deeplense(folder, n=None):
     FileNotFoundError
         If a folder does not exist.
     ValueError
-        For an image without its partner, an unreadable or pickled file, a wrong shape, NaN or Inf, or no
-        image.
+        For an image without its partner, an unreadable or pickled file, a wrong shape, HR smaller than LR,
+        values far outside [0, 1], NaN or Inf, or no image.
     """
-    folder = _existing(folder)
-    if (folder / "Dataset").is_dir():
-        folder = folder / "Dataset"
-    kinds = ["HR", "LR", "truth"] if (folder / "truth").is_dir() else ["HR", "LR"]
-    found = {kind: {f.name: f for f in _listing(_existing(folder / kind))} for kind in kinds}
+    if n is not None and n < 1:
+        raise ValueError(f"n is {n}; expected at least 1, or None for all")
+    folder = Path(folder)
+    kinds = pairs_folder(folder)
+    if kinds is None:
+        what = f"holds no folders HR and LR with .npy files, nor do those up to {DEPTH} deep inside it"
+        raise FileNotFoundError(f"{folder} {what if folder.is_dir() else 'is not a folder'}")
+    found = {kind: {f.name.lower(): f for f in _listing(path)} for kind, path in kinds.items()}
     for kind in kinds:
         other = "LR" if kind == "HR" else "HR"
-        alone = [name for name in found[kind] if name not in found[other]]
-        if alone:
-            raise ValueError(f"{found[kind][alone[0]]} has no partner {folder / other / alone[0]}")
-    names = _first(found["HR"], n, folder / "HR")
-    height, width = _read(found["HR"][names[0]]).shape
-    small = _read(found["LR"][names[0]]).shape
-    scale = 4 if (small[0] * 4, small[1] * 4) == (height, width) else 2
-    sizes = {"HR": (height, width), "LR": (height // scale, width // scale), "truth": (height, width)}
-    if height % scale or width % scale:
-        raise ValueError(
-            f"{found['HR'][names[0]]} has shape {(1, height, width)}; expected even numbers of pixels"
-        )
-    images = {kind: np.empty((len(names), *sizes[kind], 1), np.float32) for kind in kinds}
+        for name, path in found[kind].items():
+            if name not in found[other]:
+                raise ValueError(f"{path} has no partner {kinds[other] / path.name}")
+    names = list(found["HR"])[:n]
+    if not names:
+        raise ValueError(f"{kinds['HR']} holds no .npy file to load")
+    shapes = {kind: _read(files[names[0]]).shape for kind, files in found.items()}
+    scale = _scale(shapes, found["HR"][names[0]], found["LR"][names[0]])
+    images = {kind: np.empty((len(names), *shapes[kind], 1), np.float32) for kind in kinds}
     for kind, out in images.items():
         for i, name in enumerate(names):
-            out[i, ..., 0] = _read(found[kind][name], (1, *sizes[kind]))
-    known = _read_table(folder / "lenses.csv")
+            image = _read(found[kind][name])
+            if image.shape != shapes[kind]:
+                got, expected = (1, *image.shape), (1, *shapes[kind])
+                raise ValueError(f"{found[kind][name]} has shape {got}; expected {expected}, as the first")
+            out[i, ..., 0] = image
+    known = _read_table(kinds["HR"].parent / "lenses.csv")
     rows = [known.get(name.removesuffix(".npy"), {}) for name in names]
     labels = [CLASSES.index(row["class"]) for row in rows if row.get("class") in CLASSES]
     return ImagePairs(
@@ -135,12 +185,28 @@ def load_deeplense(folder, n=None):
     )
 
 
+def _scale(shapes, hr_file, lr_file):
+    """Return how many times HR is as large as LR; ValueError if that is no whole number."""
+    hr, lr = shapes["HR"], shapes["LR"]
+    if hr[0] < lr[0] or hr[1] < lr[1]:
+        raise ValueError(
+            f"HR is smaller than LR: {hr_file} has shape {(1, *hr)}, {lr_file} {(1, *lr)}; "
+            "the two folders look swapped"
+        )
+    scale = hr[0] // lr[0]
+    if scale < 2 or (lr[0] * scale, lr[1] * scale) != hr:
+        raise ValueError(
+            f"{lr_file} has shape {(1, *lr)} and {hr_file} {(1, *hr)}; expected HR a whole number of times LR"
+        )
+    return scale
+
+
 def _read_table(path):
-    """The rows of `save_pairs`'s table by sample; none where there is no table, as beside the real files."""
+    """Return the rows of `save_pairs`'s table by sample; none where there is no table."""
     if not path.is_file():
         return {}
     with open(path, newline="", encoding="utf-8") as file:
-        return {row["sample"]: row for row in csv.DictReader(file) if row.get("sample")}
+        return {row["sample"].lower(): row for row in csv.DictReader(file) if row.get("sample")}
 
 
 def save_pairs(pairs, folder):
@@ -162,7 +228,7 @@ def save_pairs(pairs, folder):
         raise FileExistsError(f"{folder} exists already; expected a new or an empty folder")
     if pairs.hr.shape[-1] != 1:
         raise ValueError(f"{pairs.name} has {pairs.hr.shape[-1]} channels; lens files hold 1")
-    aside = _aside(folder.absolute())
+    aside = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.part")
     images = {k: v for k, v in (("HR", pairs.hr), ("LR", pairs.lr), ("truth", pairs.truth)) if v is not None}
     table = {"sample": [f"sample{i + 1}" for i in range(len(pairs))], "set": [pairs.name] * len(pairs)}
     if pairs.labels is not None:
@@ -182,73 +248,13 @@ def save_pairs(pairs, folder):
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def load_classes(folder, split="train", n=None):
-    """Load images of the three dark-matter classes (DeepLense "Common Test I").
+def find_deeplense():
+    """Return the folder of the DeepLense pairs under SR_DATA or the cache, for `load_deeplense`; or None.
 
-    Parameters
-    ----------
-    folder : path
-        Holds one folder a class, {no,sphere,vort} or {no_substructure,subhalo,vortex}, with N.npy (1, 150,
-        150); or {train,val} with those inside; or a folder ``dataset`` with any of these.
-    split : {"train", "val"}
-        Which part to load, where the folder has parts.
-    n : int, optional
-        Load the first `n` images of each class only.
-
-    Returns
-    -------
-    images : ndarray (N, H, W, 1), float32
-    labels : ndarray (N,), int64
-        0 no substructure, 1 subhalo, 2 vortex; all images of a class follow one another.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder, the part or a class does not exist.
-    ValueError
-        For an unknown part, an unreadable or pickled file, images of different shapes, NaN or Inf, an empty
-        class.
+    A folder ``Dataset`` counts only if it holds pairs: where names ignore case it may be ``dataset``, which
+    holds the classes.
     """
-    if split not in ("train", "val"):
-        raise ValueError(f"split is {split!r}; expected 'train' or 'val'")
-    folder = _existing(folder)
-    if (folder / "dataset").is_dir():
-        folder = folder / "dataset"
-    if any((folder / part).is_dir() for part in ("train", "val")):
-        folder = _existing(folder / split)
-    images, labels, shape = [], [], None
-    for label, names in enumerate(CLASS_FOLDERS):
-        present = [folder / name for name in names if (folder / name).is_dir()]
-        if not present:
-            raise FileNotFoundError(
-                f"{folder} has no folder for {CLASSES[label]}: expected {' or '.join(names)}"
-            )
-        files = _first(_listing(present[0]), n, present[0])
-        for path in files:
-            images.append(_read(path, shape))
-            shape = (1, *images[0].shape)
-        labels += [label] * len(files)
-    return np.stack(images)[..., None], np.array(labels, np.int64)
-
-
-def _find(candidates, inside):
     from srutils.course import find_data
 
-    found = (find_data(name) for name in candidates)
-    return next((f for f in found if f is not None and any((f / i).is_dir() for i in inside)), None)
-
-
-def find_deeplense():
-    """Folder of the DeepLense pairs under SR_DATA or the cache, for `load_deeplense`; or None."""
-    return _find(("deeplense", "lensing/deeplense", "Dataset"), ("HR", "Dataset"))
-
-
-def find_classes():
-    """Folder of the three classes under SR_DATA or the cache, for `load_classes`; None if there is none.
-
-    The full data set comes before a small sample of it.
-    """
-    inside = ("train", "val", "no", "no_substructure", "dataset")
-    return _find(
-        ("deeplense_cls", "lensing/deeplense_cls", "dataset", "lensing/deeplense_cls_sample"), inside
-    )
+    found = map(find_data, ("deeplense", "lensing/deeplense", "Dataset"))
+    return next((path for path in found if path is not None and pairs_folder(path)), None)

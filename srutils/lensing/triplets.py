@@ -6,11 +6,11 @@ tracing costs far more than noise does, so the means of the photon counts are ke
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
+from srutils.files.atomic import aside
 from srutils.lensing import instruments, parallel, priors, raytrace
 from srutils.lensing.priors import CLASSES
 
@@ -181,8 +181,7 @@ def store(folder: Path, n: int, *, seed: int = 0, progress: bool = False) -> tup
             last = first + len(counts)
             arrays["counts"][first:last] = counts
             arrays["maps"][first:last] = mass_maps(params).reshape(-1, *shapes["maps"][1:])
-            aside = mark.with_suffix(f".{os.getpid()}.part")
-            aside.write_text(str(last))
-            os.replace(aside, mark)
+            with aside(mark) as temporary:
+                temporary.write_text(str(last))
             bar.update(last - first)
     return arrays["counts"], arrays["maps"]
