@@ -1,0 +1,51 @@
+"""`three_layers`, `PixelShuffle` and `three_layers_on_lr`, as lesson 03 builds them.
+
+Written by ``make notebooks`` from notebooks/03_srcnn.ipynb: change it there.
+"""
+
+import keras
+
+
+def three_layers(filters=(64, 32), sizes=(9, 5, 5), residual=True):
+    """Dong et al.'s network for an image that has been enlarged already, of any height and width."""
+    enlarged = keras.Input((None, None, 1), name="lr")
+    x = enlarged
+    for count, size in zip(filters, sizes, strict=False):  # patch extraction, mapping
+        x = keras.layers.Conv2D(
+            count, size, padding="same", activation="relu", kernel_initializer="he_normal"
+        )(x)
+    small = keras.initializers.RandomNormal(stddev=1e-3) if residual else "glorot_uniform"
+    x = keras.layers.Conv2D(1, sizes[-1], padding="same", kernel_initializer=small, dtype="float32")(
+        x
+    )  # reconstruction
+    return keras.Model(enlarged, keras.layers.Add(dtype="float32")([enlarged, x]) if residual else x)
+
+
+@keras.saving.register_keras_serializable("lesson 03")  # so that a .keras file finds it again
+class PixelShuffle(keras.layers.Layer):
+    """(N, h, w, s * s) to (N, h * s, w * s, 1): map s * i + j becomes row i, column j of each s x s block."""
+
+    def __init__(self, scale, **options):
+        super().__init__(**options)
+        self.scale = scale
+
+    def call(self, maps):
+        s, (_, h, w, _) = self.scale, keras.ops.shape(maps)
+        blocks = keras.ops.reshape(maps, (-1, h, w, s, s))
+        return keras.ops.reshape(keras.ops.transpose(blocks, (0, 1, 3, 2, 4)), (-1, h * s, w * s, 1))
+
+
+def three_layers_on_lr(scale, sizes=(5, 3, 3), linear=None):
+    """Shi et al.'s layers on LR; LR is added to every map, so that training starts from nearest neighbour."""
+    lr = keras.Input((None, None, 1), name="lr")
+    x = lr
+    for count, size in zip((64, 32), sizes, strict=False):
+        x = keras.layers.Conv2D(
+            count, size, padding="same", activation="relu", kernel_initializer="he_normal"
+        )(x)
+    small = keras.initializers.RandomNormal(stddev=1e-3)
+    x = keras.layers.Conv2D(scale**2, sizes[-1], padding="same", kernel_initializer=small)(x)
+    if linear:  # one filter without ReLU beside the layers; a tenth of both, which makes Adam's steps smaller
+        beside = keras.layers.Conv2D(scale**2, linear, padding="same", kernel_initializer="zeros")(lr)
+        x = keras.layers.Rescaling(0.1)(keras.layers.Add()([x, beside]))
+    return keras.Model(lr, PixelShuffle(scale)(keras.layers.Add()([x, lr])))
