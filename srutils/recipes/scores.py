@@ -52,16 +52,18 @@ def _lenses(up, lr, hr, quick: bool, track: str | None) -> dict:
 
     few = slice(FEW_LENSES if quick else None)
     pairs = ImagePairs(np.stack(list(lr[few])), np.stack(list(hr[few])), up.scale, track or "deeplense-files")
-    ceiling = sky_ceiling(pairs.lr, pairs.hr) if up.scale == 2 else None
-    return evaluate_lenses(up, pairs) | ({} if ceiling is None else {"ceiling": ceiling})
+    best = ceiling(pairs.lr, pairs.hr) if up.scale == 2 else None
+    return evaluate_lenses(up, pairs) | ({} if best is None else {"ceiling": best})
 
 
-def sky_ceiling(lr: np.ndarray, hr: np.ndarray) -> float | None:
+def ceiling(lr: np.ndarray, hr: np.ndarray) -> float | None:
     """Estimate the PSNR, in dB, that no upscaler can exceed where LR is a bicubic half of noisy HR.
 
-    LR holds a part of HR's noise (see `srutils.lensing.baselines.oracle`); the rest is out of reach for
-    everyone. It is measured in the corners of HR, where there is only sky, so that it needs no noise-free
-    truth. Photon noise is stronger where the lens is: the true ceiling lies a little lower.
+    LR holds a part of HR's noise; the rest is out of reach (see `srutils.lensing.baselines.oracle`, which
+    needs the noise-free truth). Here no truth is needed: what LR cannot hold of HR is nearly all noise in the
+    darker half of an image, where there is no sharp arc; its variance grows with brightness as that of
+    counted photons does, along a line, and the line tells it for the bright part. On simulated lenses the
+    mean comes within a few tenths of a decibel of the oracle.
 
     Parameters
     ----------
@@ -70,19 +72,24 @@ def sky_ceiling(lr: np.ndarray, hr: np.ndarray) -> float | None:
     Returns
     -------
     float or None
-        None if LR was not made in this way, or HR's corners hold no noise.
+        None if LR was not made in this way, or there is no noise.
     """
+    from scipy.ndimage import gaussian_filter
+
     from srutils.lensing.baselines import bicubic_matrix
 
     vertical, horizontal = (bicubic_matrix(n) for n in hr.shape[1:3])
-    resized = vertical @ hr[..., 0] @ horizontal.T
-    if resized.shape != lr.shape[:3] or np.abs(resized - lr[..., 0]).max() > 1e-3:
-        return None
-    seen = np.linalg.pinv(vertical) @ lr[..., 0] @ np.linalg.pinv(horizontal).T
-    side = max(2, hr.shape[1] // 10)
-    corner = np.r_[0:side, -side:0]
-    floor = np.square(hr[..., 0] - seen)[:, corner][:, :, corner].mean((1, 2), dtype=np.float64)
-    return float(np.mean(-10 * np.log10(floor))) if (floor > 0).all() else None
+    up, across, found = np.linalg.pinv(vertical), np.linalg.pinv(horizontal).T, []
+    for small, large in zip(lr[..., 0], hr[..., 0], strict=True):
+        resized = vertical @ large @ horizontal.T
+        if resized.shape != small.shape or np.abs(resized - small).max() > 1e-3:
+            return None
+        seen = up @ small @ across
+        brightness, lost = gaussian_filter(seen, 3), np.square(large - seen)
+        dark = brightness < np.quantile(brightness, 0.6)
+        slope, sky = np.polyfit(brightness[dark], lost[dark], 1) if dark.any() else (0, 0)
+        found.append(slope * brightness.mean() + sky)
+    return float(np.mean(-10 * np.log10(found))) if min(found) > 0 else None
 
 
 def _photographs(up, lr, hr, quick: bool, track: None) -> dict:
@@ -128,5 +135,5 @@ def table(card: dict) -> str:
                 + f"{s['n']:8}{row['mse']:11.2e}{row['psnr']:12.2f}{row['ssim']:9.4f}\n"
             )
         if "ceiling" in s:
-            text += f"{name}, nobody can exceed about".ljust(59) + f"{s['ceiling']:12.2f}\n"
+            text += f"{name}, nobody can do better than about".ljust(59) + f"{s['ceiling']:12.2f}\n"
     return text

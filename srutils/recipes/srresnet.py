@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from srutils.recipes import feeds
 from srutils.recipes.runs import Run, Start
 from srutils.recipes.settings import Settings
 
-FIXED, HELD_OUT, WATCHED = 6000, 1000, 24  # lenses to learn from; to score; images watched while training
+FIXED, QUICK, WATCHED = 6000, 240, 24  # lenses to learn from, and in short runs; images watched meanwhile
 
 
 def run(settings: Settings, recipe) -> dict | None:
@@ -44,9 +45,7 @@ def run(settings: Settings, recipe) -> dict | None:
         return {"loss": value}
 
     trainer.train(feed, update, watch(parts))
-    card = deliver(
-        run, trainer, parts, patch=patch, loss=options["loss"] if data.noise_free else loss.__name__
-    )
+    card = deliver(run, trainer, parts, patch=patch, loss=name)
     trainer.close()
     return card
 
@@ -65,13 +64,19 @@ def load_data(settings: Settings, options: dict) -> dict:
     """Return the pairs to learn from, to validate and to test with: scale -> PairsData."""
     from srutils.recipes import data
 
-    scales = options.get("scales") or {options["scale"]: 1.0}
-    track, quick = options["track"], (settings.steps or 200) < 200
+    scales, track = options.get("scales") or {options["scale"]: 1.0}, options["track"]
     if track == "photo":
-        return {scale: data.photographs(settings.data, scale, quick=quick) for scale in scales}
-    n = feeds.POOL if fresh(settings, options) else 240 if quick else FIXED
-    target = "truth" if track == "telescope" else "hr"
-    return {s: data.lens_pairs(settings.data, track, s, n, settings.seed, target) for s in scales}
+        return {scale: data.photographs(settings.data, scale, settings.seed) for scale in scales}
+    (scale,) = scales
+    n = feeds.POOL if fresh(settings, options) else QUICK if (settings.steps or 200) < 200 else FIXED
+    n, target = None if settings.data else n, "truth" if track == "telescope" else "hr"
+    pairs = data.lens_pairs(settings.data, track, scale, n, settings.seed, target)
+    if fresh(settings, options):
+        says = (
+            f"simulated lenses of the {track} track, x{scale}, none shown twice, target: the noise-free truth"
+        )
+        pairs = replace(pairs, says=says)
+    return {scale: pairs}
 
 
 def fresh(settings: Settings, options: dict) -> bool:
@@ -159,15 +164,13 @@ def deliver(run: Run, trainer, parts: dict, **facts) -> dict | None:
 
     network, photo, card = trainer.finished(), run.recipe.options["track"] == "photo", None
     facts |= {"batch": run.decides["batch"], **trainer.facts()}
-    facts |= {
-        "task": "photographs" if photo else "lenses",
-        "input": "lr",
-        "edges": "repeat" if photo else "zero",
-    }
-    facts |= {"channels": "rgb" if photo else "gray"}
+    task, channels, edges = ("photographs", "rgb", "repeat") if photo else ("lenses", "gray", "zero")
+    facts |= {"task": task, "channels": channels, "edges": edges, "input": "lr"}
     facts["method"] = (
-        "Adam, warm-up, constant rate, linear to 0 over the last fifth, gradient clipped, weights averaged"
+        "Adam; rate: warm-up, constant, linear to 0 in the last fifth; clipped; averaged weights"
     )
+    if fresh(run.settings, run.recipe.options):
+        facts["images"] = feeds.POOL * -(-run.steps // (feeds.POOL // run.decides["batch"] or 1))
     for (scale, data), name in zip(sorted(parts.items()), run.recipe.files, strict=True):
         one = network.single(scale).eval() if len(parts) > 1 else network
         card = run.finish(
