@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from pathlib import Path
+
+from srutils.files.atomic import aside
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -17,9 +18,8 @@ def write_aside(path: Path, text: str) -> None:
     """Write a text file beside its place and rename it, so that a stop half-way leaves the old file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(aside, path)
+    with aside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def repository(root: Path = ROOT) -> str:

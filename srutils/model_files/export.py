@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from srutils.files.atomic import aside, file_sha256
 from srutils.model_files.cards import commit, hardware
 
 
@@ -89,21 +87,17 @@ def write_model(
         If that difference is above 1e-4, or NaN.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary:
-        aside = Path(temporary) / f"{name}.onnx"
-        model, difference = _export(export, rename, compare, aside)
+    with aside(folder / f"{name}.onnx") as file, aside(folder / f"{name}.json") as text:
+        model, difference = _export(export, rename, compare, file)
         if not difference <= 1e-4:
             raise ValueError(
                 f"{name}: ONNX Runtime differs from the original by {difference:.1e}; expected below 1e-4"
             )
         card = {"name": name, **card}
         card.setdefault("parameters", _parameters(model.graph))
-        card |= facts(aside) | {"onnx_max_difference": difference, "hardware": hardware()}
-        card |= {"commit": commit(), "sha256": hashlib.sha256(aside.read_bytes()).hexdigest()}
-        text = aside.with_suffix(".json")
+        card |= facts(file) | {"onnx_max_difference": difference, "hardware": hardware()}
+        card |= {"commit": commit(), "sha256": file_sha256(file)}
         text.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(aside, folder / aside.name)
-        os.replace(text, folder / text.name)
     return card
 
 
@@ -111,8 +105,8 @@ class WrongShape(ValueError):
     """An ONNX file's output has another shape than the original's."""
 
 
-def _export(export, rename, compare, aside: Path, tries: int = 6):
-    """Export to the file `aside` and name its ends; return the model and its difference from the original.
+def _export(export, rename, compare, file: Path, tries: int = 6):
+    """Export to `file` and name its ends; return the model and its difference from the original.
 
     tf2onnx 1.17 loses the last node of a network with one channel in about one export of ten, and its output
     has an axis too many then, which a difference of numbers would not tell. So the export is tried again.
@@ -120,13 +114,13 @@ def _export(export, rename, compare, aside: Path, tries: int = 6):
     import onnx
 
     while True:
-        export(aside)
-        model = rename(onnx.load(str(aside)))
+        export(file)
+        model = rename(onnx.load(str(file)))
         onnx.checker.check_model(model)
-        onnx.save(model, str(aside))
+        onnx.save(model, str(file))
         tries -= 1
         try:
-            return model, compare(aside)
+            return model, compare(file)
         except WrongShape:
             if not tries:
                 raise

@@ -33,8 +33,9 @@ def upscale_file(
         A picture (`srutils.files.decode.read_picture`), an array ``.npy``, or a FITS file.
     target : path-like
         The file to make. FITS gives FITS; pictures and arrays give what the suffix says, with the bits of the
-        source if the format holds them. EXIF (its orientation applied), colour profile and transparency are
-        kept; transparency is enlarged by bicubic interpolation.
+        source if the format holds them. Transparency, enlarged by bicubic interpolation, is kept, and so are
+        EXIF and XMP (their orientation applied), the colour profile, and the dots per inch: the number stays,
+        so the print grows. A note names what the format has no place for, and what was damaged.
     model, scale, **more
         See `srutils.upscale.options.Options`.
     overwrite : bool
