@@ -7,8 +7,8 @@ import importlib
 from dataclasses import dataclass, field
 
 from srutils.model_files.cards import model_path, read_card
-from srutils.recipes.runs import total_seconds
 from srutils.recipes.settings import Settings
+from srutils.recipes.start import total_seconds
 
 PHOTOGRAPHS = "CID22, Contest, Photos, T91, BSD200"
 LENSES = {

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from srutils.recipes import srresnet
 from srutils.recipes.register import find
-from srutils.recipes.runs import Run, Start
+from srutils.recipes.runs import Run
 from srutils.recipes.settings import Settings
+from srutils.recipes.start import Start
 
 
 def run(settings: Settings, recipe) -> dict | None:

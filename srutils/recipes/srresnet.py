@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from srutils.recipes import feeds
-from srutils.recipes.runs import Run, Start
+from srutils.recipes.runs import Run
 from srutils.recipes.settings import Settings
+from srutils.recipes.start import Start
 
 FIXED, QUICK, WATCHED = 6000, 240, 24  # lenses to learn from, and in short runs; images watched meanwhile
 
@@ -166,9 +167,7 @@ def deliver(run: Run, trainer, parts: dict, **facts) -> dict | None:
     facts |= {"batch": run.decides["batch"], **trainer.facts()}
     task, channels, edges = ("photographs", "rgb", "repeat") if photo else ("lenses", "gray", "zero")
     facts |= {"task": task, "channels": channels, "edges": edges, "input": "lr"}
-    facts["method"] = (
-        "Adam; rate: warm-up, constant, linear to 0 in the last fifth; clipped; averaged weights"
-    )
+    facts["method"] = "Adam; rate: warm-up, constant, linear to 0 in the last fifth; weights averaged"
     if fresh(run.settings, run.recipe.options):
         facts["images"] = feeds.POOL * -(-run.steps // (feeds.POOL // run.decides["batch"] or 1))
     for (scale, data), name in zip(sorted(parts.items()), run.recipe.files, strict=True):
