@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from srutils.lensing import raytrace  # noqa: E402
+from srutils.lensing import instruments, raytrace  # noqa: E402
 
 N, PIXEL = 81, 0.07  # odd: one ray hits the centre
 
@@ -196,7 +196,7 @@ def test_blur_is_a_gaussian_of_the_right_width_and_keeps_the_light():
     point = torch.zeros(1, 64, 64, dtype=torch.float64)
     point[0, 32, 32] = 1
     away = torch.arange(64, dtype=torch.float64) - 32
-    for fwhm, blurred in zip((4.0, 9.0), raytrace.gaussian_blur(point, (4.0, 9.0)), strict=True):
+    for fwhm, blurred in zip((4.0, 9.0), instruments.gaussian_blur(point, (4.0, 9.0)), strict=True):
         assert float(blurred.sum()) == pytest.approx(1, rel=1e-6)
         line = torch.exp(-4 * np.log(2) * (away / fwhm) ** 2)  # 1/2 at half the FWHM
         torch.testing.assert_close(blurred[0, 32] / blurred.max(), line, atol=2e-6, rtol=0)
@@ -205,7 +205,7 @@ def test_blur_is_a_gaussian_of_the_right_width_and_keeps_the_light():
 def test_bin_pixels_is_the_mean_of_each_block():
     image = torch.arange(2 * 4 * 6, dtype=torch.float32).reshape(2, 4, 6)
     expected = image.numpy().reshape(2, 2, 2, 3, 2).mean((2, 4))
-    np.testing.assert_allclose(raytrace.bin_pixels(image, 2), expected)
+    np.testing.assert_allclose(instruments.bin_pixels(image, 2), expected)
 
 
 @pytest.mark.parametrize("mean", [10.0, 37.5, 800.0])
@@ -215,7 +215,7 @@ def test_photon_counts_have_the_poisson_distribution(mean):
     w = np.linspace(-7, 7, 400_001)
     share = np.diff(stats.norm.cdf(w))
     middle = torch.from_numpy((w[1:] + w[:-1]) / 2)
-    counts = raytrace.photon_counts(torch.full_like(middle, mean), middle).numpy().astype(int)
+    counts = instruments.photon_counts(torch.full_like(middle, mean), middle).numpy().astype(int)
     got = np.bincount(counts, weights=share)
     expected = stats.poisson.pmf(np.arange(len(got)), mean)
     assert abs(got - expected).max() < 1e-4

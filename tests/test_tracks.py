@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from srutils.lensing import baselines, cache, folders, instruments, raytrace, simulator  # noqa: E402
+from srutils.lensing import baselines, cache, folders, instruments, simulator  # noqa: E402
 from srutils.metrics import mse, psnr, ssim  # noqa: E402
 from srutils.pairs import resize  # noqa: E402
 
@@ -138,7 +138,7 @@ def test_no_two_splits_or_seeds_share_a_lens(track):
 
 def test_hr_does_not_depend_on_the_scale_and_noise_of_lr_is_its_own(telescope):
     assert telescope[2].hr.tobytes() == telescope[4].hr.tobytes()
-    hr_noise = raytrace.bin_pixels(torch.from_numpy((telescope[2].hr - telescope[2].truth)[..., 0]), 2)
+    hr_noise = instruments.bin_pixels(torch.from_numpy((telescope[2].hr - telescope[2].truth)[..., 0]), 2)
     corner = telescope[2].lr[:, :8, :8, 0], hr_noise.numpy()[:, :8, :8]  # dark: LR there is noise alone
     assert abs(np.corrcoef(corner[0].ravel(), corner[1].ravel())[0, 1]) < 0.05
 

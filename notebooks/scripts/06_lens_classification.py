@@ -82,7 +82,7 @@ import torch
 from keras import layers, ops
 
 from srutils import course, pairs, plotting, scoring
-from srutils.lensing import classifier, priors, raytrace
+from srutils.lensing import classifier, instruments, priors
 from srutils import lensing, training
 from srutils.lensing import triplets
 
@@ -318,7 +318,7 @@ assert np.allclose(others[:2], taken, rtol=0.02) and others[2] < 0.8 * taken
 def observe(mean, rng, strength=1.0):
     """Mean counts (N, h, w) -> images (N, h, w, 1) in [0, 1], with this share of their photon noise."""
     normal = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
-    drawn = raytrace.photon_counts(torch.from_numpy(mean), normal).numpy()
+    drawn = instruments.photon_counts(torch.from_numpy(mean), normal).numpy()
     image = mean + np.float32(strength) * (drawn - mean)
     low = image.min((1, 2), keepdims=True)
     return ((image - low) / (image.max((1, 2), keepdims=True) - low))[..., None]
@@ -986,7 +986,7 @@ assert min(robust, key=robust.get) == "turned by 45°"
 # %%
 def blurred(images, fwhm):
     image = torch.from_numpy(np.ascontiguousarray(images[..., 0]))
-    return raytrace.gaussian_blur(image, [fwhm])[0].numpy()[..., None]
+    return instruments.gaussian_blur(image, [fwhm])[0].numpy()[..., None]
 
 
 means, rng = triplets.mean_counts(base), np.random.default_rng(6)

@@ -119,8 +119,8 @@ def _views() -> dict:
     fine = raytrace.ray_trace(lens, source, instruments.SIZE["telescope"] * instruments.SUPERSAMPLING, pixel)
     views, both = {}, float(np.hypot(instruments.PSF_FWHM[1], instruments.PSF_FWHM[4]))
     for scale, fwhm in ((1, instruments.PSF_FWHM[1]), (4, instruments.PSF_FWHM[4]), (4, both)):
-        blurred = raytrace.gaussian_blur(fine, [fwhm / pixel])[0]
-        views[scale, fwhm] = raytrace.bin_pixels(blurred, instruments.SUPERSAMPLING * scale).numpy()
+        blurred = instruments.gaussian_blur(fine, [fwhm / pixel])[0]
+        views[scale, fwhm] = instruments.bin_pixels(blurred, instruments.SUPERSAMPLING * scale).numpy()
     return views
 
 

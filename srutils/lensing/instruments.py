@@ -1,9 +1,12 @@
 """The instruments of the two lens tracks: pixels, PSFs, photons, and what they see of a lens."""
 
+import math
+
 import numpy as np
 
 from srutils.lensing import raytrace
 
+FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 TRACKS = ("deeplense", "telescope")
 # of each track's generator: a change of its output must change this, and so the cache file's name
 VERSION = {"deeplense": 2, "telescope": 1}
@@ -25,8 +28,99 @@ DEEPLENSE_SKY = 10.0  # photons
 EXTRA = {"deeplense": ("counts_min", "counts_range"), "telescope": ("peak_brightness",)}
 
 
+# ---------------------------------------------------------------- PSFs, pixels, photons
+def gaussian_blur(image, fwhms):
+    """Convolve images with round Gaussian PSFs.
+
+    The Fourier transform of a Gaussian of width sigma is exp(-2 pi^2 sigma^2 k^2), so one transform forward
+    serves all PSFs, and each needs one back. Edges are periodic: harmless where the field's edge is dark.
+
+    Parameters
+    ----------
+    image : tensor (B, n, n)
+    fwhms : sequence of float
+        Full widths at half maximum, pixels.
+
+    Returns
+    -------
+    list of tensor (B, n, n), one a PSF
+    """
+    import torch
+
+    n = image.shape[-1]
+    spectrum = torch.fft.rfft2(image)
+    k = torch.fft.fftfreq(n, dtype=image.dtype, device=image.device)
+    k2 = k[:, None] ** 2 + torch.fft.rfftfreq(n, dtype=image.dtype, device=image.device) ** 2
+    transfer = [torch.exp(-2 * (math.pi * fwhm / FWHM_PER_SIGMA) ** 2 * k2) for fwhm in fwhms]
+    # rounding leaves -1e-7 of the peak where it is dark
+    return [torch.fft.irfft2(spectrum * t, s=(n, n)).clamp_(min=0) for t in transfer]
+
+
+def bin_pixels(image, factor):
+    """Mean of each `factor` x `factor` block: tensor (B, H, W) -> (B, H / factor, W / factor)."""
+    import torch
+
+    return torch.nn.functional.avg_pool2d(image[:, None], factor)[:, 0]
+
+
+def photon_counts(mean, normal):
+    """Poisson counts, made from standard normal numbers.
+
+    The Poisson quantile function at the quantile w of the normal distribution is, rounded down, m + sqrt(m) w
+    + (2 + w^2) / 6 - (2 w + w^3) / (72 sqrt(m)) + (-16 + 7 w^2 + 3 w^4) / (810 m) + ... (Giles 2016, ACM
+    Trans. Math. Softw. 42, 10, "Algorithm 955"). At m = 10 every probability is right to 4e-5, and better
+    above. Unlike samplers that reject, this gives like scenes like noise, on every device.
+
+    Parameters
+    ----------
+    mean : tensor
+        Expected counts, at least 10.
+    normal : tensor of the same shape
+
+    Returns
+    -------
+    tensor of the same shape, whole numbers >= 0
+    """
+    w2 = normal * normal
+    root = mean.sqrt()
+    counts = mean + root * normal + (2 + w2) / 6 - normal * (2 + w2) / (72 * root)
+    return (counts + (w2 * (7 + 3 * w2) - 16) / (810 * mean)).floor_().clamp_(min=0)
+
+
+# ---------------------------------------------------------------- the two tracks
+def as_tensors(params, device="cpu"):
+    """Turn parameters as they were drawn, (N,) or (N, M), into tensors as the ray tracer takes them."""
+    import torch
+
+    t = {k: torch.from_numpy(np.asarray(v)).float().to(device) for k, v in params.items()}
+    return {k: v if k.startswith("subhalo") else v[:, None, None] for k, v in t.items()}
+
+
+def expose(t, size, *psfs):
+    """Trace the rays of lenses, blur the image, and average it over pixels: without sky, without noise.
+
+    Parameters
+    ----------
+    t : dict of str to tensor
+        Lens and source, named as `priors.draw` names them; see `as_tensors`.
+    size : int
+        HR pixels a side.
+    psfs : (fwhm, scale)
+        Of each instrument: the PSF's width in arcsec, and how many HR pixels its own pixels are wide.
+
+    Returns
+    -------
+    list of tensor (B, size / scale, size / scale), one an instrument
+    """
+    source = {k.removeprefix("source_"): v for k, v in t.items() if k.startswith("source_")}
+    source["center_x"], source["center_y"] = source.pop("x"), source.pop("y")
+    fine = raytrace.ray_trace(t, source, size * SUPERSAMPLING, PIXEL / SUPERSAMPLING)
+    blurred = gaussian_blur(fine, [fwhm / PIXEL * SUPERSAMPLING for fwhm, _ in psfs])
+    return [bin_pixels(image, SUPERSAMPLING * scale) for image, (_, scale) in zip(blurred, psfs, strict=True)]
+
+
 def normals(key, lens_ids, stream, size, device):
-    """Standard normal numbers (B, size, size), drawn lens by lens on the CPU: the same on every device."""
+    """Draw standard normal numbers (B, size, size) lens by lens on the CPU: the same on every device."""
     import torch
 
     draws = [
@@ -37,7 +131,7 @@ def normals(key, lens_ids, stream, size, device):
 
 
 def bicubic_half(hr):
-    """How the DeepLense LR images were made: torch's bicubic resize (4 taps, a = -0.75, no antialiasing).
+    """Halve images as DeepLense images were: by torch's bicubic resize (4 taps, a = -0.75, no antialiasing).
 
     `hr` and the result are torch tensors, (B, H, W) and (B, H/2, W/2).
     """
@@ -47,39 +141,32 @@ def bicubic_half(hr):
     return torch.nn.functional.interpolate(hr[:, None], size=size, mode="bicubic", align_corners=False)[:, 0]
 
 
-def _deeplense(fine, noise):
-    blurred = raytrace.gaussian_blur(fine, [DEEPLENSE_PSF_FWHM / PIXEL * SUPERSAMPLING])[0]
-    mean = raytrace.bin_pixels(blurred, SUPERSAMPLING) + DEEPLENSE_SKY
-    counts = raytrace.photon_counts(mean, noise(1, mean.shape[-1]))
+def _deeplense(t, noise):
+    mean = expose(t, SIZE["deeplense"], (DEEPLENSE_PSF_FWHM, 1))[0] + DEEPLENSE_SKY
+    counts = photon_counts(mean, noise(1, mean.shape[-1]))
     low = counts.amin((1, 2), keepdim=True)
     span = counts.amax((1, 2), keepdim=True) - low
     hr = (counts - low) / span
     return hr, bicubic_half(hr), (mean - low) / span, {"counts_min": low, "counts_range": span}
 
 
-def _telescope(fine, noise, scale):
-    blurred = raytrace.gaussian_blur(fine, [PSF_FWHM[s] / PIXEL * SUPERSAMPLING for s in (1, scale)])
-    truth = raytrace.bin_pixels(blurred[0], SUPERSAMPLING)
-    lr = raytrace.bin_pixels(blurred[1], SUPERSAMPLING * scale)
+def _telescope(t, noise, scale):
+    truth, lr = expose(t, SIZE["telescope"], (PSF_FWHM[1], 1), (PSF_FWHM[scale], scale))
     peak = truth.amax((1, 2), keepdim=True)
     observed = []
     for image, s in ((truth, 1), (lr, scale)):
-        counts = raytrace.photon_counts((image / peak * PEAK + SKY) * s**2, noise(s, image.shape[-1]))
+        counts = photon_counts((image / peak * PEAK + SKY) * s**2, noise(s, image.shape[-1]))
         observed.append((counts / s**2 - SKY) / PEAK)
     return *observed, truth / peak, {"peak_brightness": peak}
 
 
 def observe(track, scale, key, params, device):
-    """What the instruments see of these lenses: tensors hr, lr, truth (B, H, W), and a dict of EXTRA."""
+    """Show lenses to a track's instruments: tensors hr, lr, truth (B, H, W), and a dict of EXTRA."""
     import torch
 
     def noise(stream, size):
         return normals(key, params["lens"], stream, size, device)
 
     with torch.inference_mode():
-        t = {k: torch.from_numpy(v).float().to(device) for k, v in params.items()}
-        t = {k: v if k.startswith("subhalo") else v[:, None, None] for k, v in t.items()}
-        source = {k.removeprefix("source_"): v for k, v in t.items() if k.startswith("source_")}
-        source["center_x"], source["center_y"] = source.pop("x"), source.pop("y")
-        fine = raytrace.ray_trace(t, source, SIZE[track] * SUPERSAMPLING, PIXEL / SUPERSAMPLING)
-        return _deeplense(fine, noise) if track == "deeplense" else _telescope(fine, noise, scale)
+        t = as_tensors(params, device)
+        return _deeplense(t, noise) if track == "deeplense" else _telescope(t, noise, scale)

@@ -16,7 +16,6 @@ import numpy as np
 
 ARCSEC = math.pi / 180 / 3600  # radians
 CORE = 0.01  # arcsec: inside this distance a point mass or a string is smeared out
-FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 # names of a lens's parameters, in the order of the arguments of sis / sie, point_masses and string
 HALO = ("theta_E_main", "e1", "e2", "center_x", "center_y")
 SUBHALO = ("subhalo_x", "subhalo_y", "subhalo_theta_E")
@@ -291,62 +290,3 @@ def ray_trace(lens, source, n, pixel):
     x, y = grid(n, pixel, some.dtype, some.device)
     ax, ay = deflection(x, y, lens)
     return sersic(x - ax, y - ay, **source)
-
-
-# ---------------------------------------------------------------- the instrument
-def gaussian_blur(image, fwhms):
-    """Convolve images with round Gaussian PSFs.
-
-    The Fourier transform of a Gaussian of width sigma is exp(-2 pi^2 sigma^2 k^2), so one transform forward
-    serves all PSFs, and each needs one back. Edges are periodic: harmless where the field's edge is dark.
-
-    Parameters
-    ----------
-    image : tensor (B, n, n)
-    fwhms : sequence of float
-        Full widths at half maximum, pixels.
-
-    Returns
-    -------
-    list of tensor (B, n, n), one a PSF
-    """
-    import torch
-
-    n = image.shape[-1]
-    spectrum = torch.fft.rfft2(image)
-    k = torch.fft.fftfreq(n, dtype=image.dtype, device=image.device)
-    k2 = k[:, None] ** 2 + torch.fft.rfftfreq(n, dtype=image.dtype, device=image.device) ** 2
-    transfer = [torch.exp(-2 * (math.pi * fwhm / FWHM_PER_SIGMA) ** 2 * k2) for fwhm in fwhms]
-    # rounding leaves -1e-7 of the peak where it is dark
-    return [torch.fft.irfft2(spectrum * t, s=(n, n)).clamp_(min=0) for t in transfer]
-
-
-def bin_pixels(image, factor):
-    """Mean of each `factor` x `factor` block: tensor (B, H, W) -> (B, H / factor, W / factor)."""
-    import torch
-
-    return torch.nn.functional.avg_pool2d(image[:, None], factor)[:, 0]
-
-
-def photon_counts(mean, normal):
-    """Poisson counts, made from standard normal numbers.
-
-    The Poisson quantile function at the quantile w of the normal distribution is, rounded down, m + sqrt(m) w
-    + (2 + w^2) / 6 - (2 w + w^3) / (72 sqrt(m)) + (-16 + 7 w^2 + 3 w^4) / (810 m) + ... (Giles 2016, ACM
-    Trans. Math. Softw. 42, 10, "Algorithm 955"). At m = 10 every probability is right to 4e-5, and better
-    above. Unlike samplers that reject, this gives like scenes like noise, on every device.
-
-    Parameters
-    ----------
-    mean : tensor
-        Expected counts, at least 10.
-    normal : tensor of the same shape
-
-    Returns
-    -------
-    tensor of the same shape, whole numbers >= 0
-    """
-    w2 = normal * normal
-    root = mean.sqrt()
-    counts = mean + root * normal + (2 + w2) / 6 - normal * (2 + w2) / (72 * root)
-    return (counts + (w2 * (7 + 3 * w2) - 16) / (810 * mean)).floor_().clamp_(min=0)

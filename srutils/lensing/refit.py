@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from srutils.lensing import raytrace
+from srutils.lensing import instruments, parallel
 from srutils.pairs import as_images
 
 # the order of the model's parameters; the last three are positive, and fitted as their logarithms
@@ -32,7 +32,7 @@ STEP = 3e-4  # of the differences that give the slopes: small beside a pixel, la
 
 
 def truth(params: dict) -> dict[str, np.ndarray]:
-    """What the model's parameters were when these lenses were simulated.
+    """Take the model's parameters from those that simulated lenses were drawn with.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def truth(params: dict) -> dict[str, np.ndarray]:
 
 
 def perturb(values: dict, seed: int = 0, strength: float = 1.0) -> dict[str, np.ndarray]:
-    """A start for `refit` that is some way off: each parameter moved by SPREAD times a normal number.
+    """Make a start for `refit` that is some way off: move each parameter by SPREAD times a normal number.
 
     The last three of PARAMETERS are multiplied by the exponential of that. Starting near the truth asks what
     an image says about its lens; finding a lens from nothing is another question.
@@ -81,33 +81,23 @@ def perturb(values: dict, seed: int = 0, strength: float = 1.0) -> dict[str, np.
 
 def _model(p, size, scale, fwhm):
     """Images (B, size, size) of the packed parameters p (B, 14): scaled pixels, a PSF of `fwhm` arcsec."""
-    from srutils.lensing.instruments import PIXEL, SUPERSAMPLING
-
     t = {name: p[:, i, None, None] for i, name in enumerate(PARAMETERS)}
     t |= {name: t[name].exp() for name in POSITIVE}
-    source = {k.removeprefix("source_"): v for k, v in t.items() if k.startswith("source_")}
-    source["center_x"], source["center_y"] = source.pop("x"), source.pop("y")
-    lens = {k: t[k] for k in LINEAR if not k.startswith("source_")}
-    lens["theta_E_main"] = lens.pop("theta_E")
-    rays = size * scale * SUPERSAMPLING
-    fine = raytrace.ray_trace(lens, source, rays, PIXEL / SUPERSAMPLING)
-    blurred = raytrace.gaussian_blur(fine, [fwhm / PIXEL * SUPERSAMPLING])[0]
-    return raytrace.bin_pixels(blurred, SUPERSAMPLING * scale)
+    t["theta_E_main"] = t.pop("theta_E")
+    return instruments.expose(t, size * scale, (fwhm, scale))[0]
 
 
 def _fit_one(image, start, scale, fwhm, rounds):
     """Levenberg-Marquardt on one image (size, size); the packed parameters, chi^2 per pixel, the model."""
     import torch
 
-    from srutils.lensing.instruments import PEAK, SKY
-
     low, high = (torch.tensor(side, dtype=torch.float32) for side in _limits())
-    data = torch.from_numpy(image)
+    data, peak, sky = torch.from_numpy(image), instruments.PEAK, instruments.SKY
 
     def misfit(p):
         models = _model(p, len(image), scale, fwhm)
         # photon noise of the model, so that a dark fluctuation counts no more than a bright one
-        sigma = ((models[0].clamp(min=0) * PEAK + SKY) ** 0.5 / (PEAK * scale)).detach()
+        sigma = ((models[0].clamp(min=0) * peak + sky) ** 0.5 / (peak * scale)).detach()
         return ((models - data) / sigma).flatten(1).double(), models[0]
 
     steps = torch.eye(len(PARAMETERS)) * STEP
@@ -171,13 +161,11 @@ def refit(images, start: dict, *, scale: int = 1, fwhm: float | None = None, rou
     ValueError
         For images that are not square telescope images, another scale, or a start of another length.
     """
-    from srutils.lensing.instruments import PSF_FWHM, SIZE
-    from srutils.lensing.parallel import lens_pool
-
     images = as_images(images, "images")
-    if scale not in PSF_FWHM:
-        raise ValueError(f"scale is {scale!r}; expected one of {', '.join(map(str, PSF_FWHM))}")
-    side = SIZE["telescope"] // scale
+    widths = instruments.PSF_FWHM
+    if scale not in widths:
+        raise ValueError(f"scale is {scale!r}; expected one of {', '.join(map(str, widths))}")
+    side = instruments.SIZE["telescope"] // scale
     if images.shape[1:] != (side, side, 1):
         expected = f"(N, {side}, {side}, 1) at scale {scale}"
         raise ValueError(f"images have shape {images.shape}; expected {expected}")
@@ -195,9 +183,9 @@ def refit(images, start: dict, *, scale: int = 1, fwhm: float | None = None, rou
 
     def fit(i):
         with torch.inference_mode():
-            return _fit_one(images[i, ..., 0], packed[i], scale, fwhm or PSF_FWHM[scale], rounds)
+            return _fit_one(images[i, ..., 0], packed[i], scale, fwhm or widths[scale], rounds)
 
-    with lens_pool(torch.device("cpu")) as pool:
+    with parallel.lens_pool(torch.device("cpu")) as pool:
         fits = list(pool(fit, range(len(images))))
     table = np.stack([p for p, _, _ in fits])
     found = {k: np.exp(table[:, i]) if k in POSITIVE else table[:, i] for i, k in enumerate(PARAMETERS)}
@@ -209,7 +197,7 @@ def refit(images, start: dict, *, scale: int = 1, fwhm: float | None = None, rou
 
 # ---------------------------------------------------------------- without a model
 def flux_error(images, target) -> np.ndarray:
-    """Total light of images over that of the target, minus 1: (N,), without unit.
+    """Compare the total light of images with that of the target: their ratio minus 1, (N,), without unit.
 
     Parameters
     ----------
@@ -223,7 +211,7 @@ def flux_error(images, target) -> np.ndarray:
 
 
 def ring_profile(images, bins: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Mean brightness in rings around the field's centre.
+    """Average the brightness in rings around the field's centre.
 
     Parameters
     ----------
@@ -251,7 +239,8 @@ def ring_profile(images, bins: int = 64) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ring_radius(images, bins: int = 64) -> np.ndarray:
-    """Where the light sits: the mean radius of `ring_profile`, weighted with its squared light, in pixels.
+    """Measure where the light sits: the mean radius of `ring_profile`, weighted with its squared light, in
+    pixels.
 
     A peak's position would jump between bins, and the plain mean follows the sky far out; this one moves
     smoothly.

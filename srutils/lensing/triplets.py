@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from srutils.files.atomic import aside
-from srutils.lensing import instruments, parallel, priors, raytrace
+from srutils.lensing import instruments, parallel, priors
 from srutils.lensing.priors import CLASSES
 
 SIZE = 128  # pixels a side: the middle of the track's 150
@@ -20,10 +20,10 @@ FIELD = SIZE * instruments.PIXEL  # arcsec
 
 
 def noise_free(n: int, *, seed: int = 0, split: str = "train", start: int = 0) -> tuple[np.ndarray, dict]:
-    """Mean photon counts of `n` triplets, and what they were drawn from.
+    """Compute the mean photon counts of `n` triplets, and what they were drawn from.
 
-    Triplet i depends on (split, seed, i) alone. Its parameters are those that ``tracks.simulate`` draws for
-    the deeplense track and the same split and seed, so sets of different splits share no lens.
+    Triplet i depends on (split, seed, i) alone. Its parameters are those that `srutils.lensing.simulate`
+    draws for the deeplense track and the same split and seed, so sets of different splits share no lens.
 
     Parameters
     ----------
@@ -39,13 +39,15 @@ def noise_free(n: int, *, seed: int = 0, split: str = "train", start: int = 0) -
         Photons a pixel, sky included; the classes in the order of CLASSES. The middle of what the track
         shows on 150 px, but for a few photons at the edge where an arc reaches it: the blur is periodic.
     params : dict of str to ndarray (n * 3,) or (n * 3, 40)
-        As ``tracks.simulate`` gives them.
+        As `srutils.lensing.simulate` gives them.
 
     Raises
     ------
     ValueError
         For an unknown split, `n` below 1, or a negative seed or start.
     """
+    import torch
+
     if split not in instruments.SPLITS:
         raise ValueError(f"split is {split!r}; expected one of {', '.join(instruments.SPLITS)}")
     if n < 1 or min(seed, start) < 0:
@@ -58,19 +60,13 @@ def noise_free(n: int, *, seed: int = 0, split: str = "train", start: int = 0) -
     def fill(i):
         counts[i] = mean_counts({name: values[3 * i : 3 * i + 3] for name, values in params.items()})
 
-    with parallel.lens_pool(_cpu()) as pool:
+    with parallel.lens_pool(torch.device("cpu")) as pool:
         list(pool(fill, range(n)))
     return counts, params
 
 
-def _cpu():
-    import torch
-
-    return torch.device("cpu")
-
-
 def mean_counts(params: dict) -> np.ndarray:
-    """Mean photon counts of lenses, sky included, by ray tracing.
+    """Compute the mean photon counts of lenses, sky included, by ray tracing.
 
     Parameters
     ----------
@@ -81,35 +77,25 @@ def mean_counts(params: dict) -> np.ndarray:
     -------
     ndarray (N, 128, 128), float32
     """
-    # a few lenses at a time: larger temporaries would be paged in at every step
-    n = len(params["theta_E_main"])
-    parts = [{name: values[i : i + 3] for name, values in params.items()} for i in range(0, n, 3)]
-    return np.concatenate([_trace(part) for part in parts])
-
-
-def _trace(params: dict) -> np.ndarray:
     import torch
 
+    counts, psf = [], (instruments.DEEPLENSE_PSF_FWHM, 1)
     with torch.inference_mode():
-        lens = {name: torch.from_numpy(np.asarray(values)).float() for name, values in params.items()}
-        lens = {k: v if k.startswith("subhalo") else v[:, None, None] for k, v in lens.items()}
-        source = {k.removeprefix("source_"): v for k, v in lens.items() if k.startswith("source_")}
-        source["center_x"], source["center_y"] = source.pop("x"), source.pop("y")
-        fine = instruments.SUPERSAMPLING
-        scene = raytrace.ray_trace(lens, source, SIZE * fine, instruments.PIXEL / fine)
-        blurred = raytrace.gaussian_blur(scene, [instruments.DEEPLENSE_PSF_FWHM / instruments.PIXEL * fine])[
-            0
-        ]
-        return (raytrace.bin_pixels(blurred, fine) + instruments.DEEPLENSE_SKY).numpy()
+        # a few lenses at a time: larger temporaries would be paged in at every step
+        for i in range(0, len(params["theta_E_main"]), 3):
+            part = instruments.as_tensors({name: values[i : i + 3] for name, values in params.items()})
+            (image,) = instruments.expose(part, SIZE, psf)
+            counts.append((image + instruments.DEEPLENSE_SKY).numpy())
+    return np.concatenate(counts)
 
 
 def mass_maps(params: dict, cells: int = CELLS) -> np.ndarray:
-    """Where the substructure of lenses lies: its mass in each cell of a grid over the 128 px field.
+    """Map where the substructure of lenses lies: its mass in each cell of a grid over the 128 px field.
 
     Parameters
     ----------
     params : dict
-        As `noise_free` or ``tracks.simulate`` gives them.
+        As `noise_free` or `srutils.lensing.simulate` gives them.
     cells : int
         A side.
 
@@ -140,7 +126,7 @@ def _drop(grid: np.ndarray, x: np.ndarray, y: np.ndarray, mass: np.ndarray) -> N
 
 
 def store(folder: Path, n: int, *, seed: int = 0, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Triplets of the training split on disk, made where they are missing; a run that was stopped goes on.
+    """Keep triplets of the training split on disk; make what is missing, also after a run that was stopped.
 
     Parameters
     ----------

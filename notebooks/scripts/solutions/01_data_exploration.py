@@ -47,7 +47,7 @@ import numpy as np
 import torch
 
 from srutils import exercises, lensing, plotting
-from srutils.lensing import raytrace
+from srutils.lensing import instruments, raytrace
 
 plotting.use_style()
 
@@ -132,8 +132,8 @@ skies = torch.cat([raytrace.sersic(bx, by, **galaxy), raytrace.sersic(bx - ours[
 
 views = {}
 for name, s in (("HR", 1), ("LR x4", 4)):
-    (blurred,) = raytrace.gaussian_blur(skies, [lensing.PSF_FWHM[s] / lensing.PIXEL * fine])
-    views[name] = raytrace.bin_pixels(blurred, s * fine).numpy()
+    (blurred,) = instruments.gaussian_blur(skies, [lensing.PSF_FWHM[s] / lensing.PIXEL * fine])
+    views[name] = instruments.bin_pixels(blurred, s * fine).numpy()
 
 # %%
 peak = views["HR"][0].max()
