@@ -1,10 +1,18 @@
-"""Pictures for tests, written from floating-point values."""
+"""Pictures for tests, written from pixels or from floating-point values."""
+
+from pathlib import Path
 
 import numpy as np
 
-from srutils.files.encode import write_picture
+from srutils.files.encode import encode
 from srutils.files.images import from_float
 from srutils.files.picture import Picture
+
+
+def write_picture(path, picture):
+    """Write pixels and what belongs to them."""
+    with open(path, "w+b") as file:
+        encode(file, picture, Path(path).suffix.lower())
 
 
 def save_picture(path, image, bits=8):

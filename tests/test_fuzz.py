@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import tifffile
 from astropy.io import fits
+from pictures import write_picture
 from PIL import Image, ImageCms
 from tiny_models import random_model
 
 from srutils import cli
 from srutils.files.decode import read_picture
-from srutils.files.encode import write_picture
 from srutils.files.picture import Metadata, Picture
 from srutils.upscale.fits_image import is_fits, read_fits
 

@@ -16,10 +16,8 @@ from hypothesis.extra import numpy as hnp
 from pictures import save_picture
 from PIL import Image, ImageCms, ImageFile
 
-from srutils.files import encode
-from srutils.files.encode import write_picture
+from srutils.files.encode import check_target
 from srutils.files.images import read_image
-from srutils.files.picture import Picture
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]))
 PLAIN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -438,36 +436,16 @@ def test_a_tiff_that_declares_more_rows_than_it_lists(tmp_path, kind, channels, 
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "kind"),
+    ("name", "bits", "size", "transparent"),
     [
-        ("a.xyz", (3, 3, 1), np.uint8),
-        ("a.jpg", (3, 3, 1), np.uint16),
-        ("a.png", (3, 3, 1), np.float32),
-        ("a.png", (3, 3, 1), np.int8),
-        ("a.png", (3, 3), np.uint8),
-        ("a.png", (3, 3, 2), np.uint8),
-        ("a.png", (2, 3, 3, 3), np.uint8),
-        ("a.png", (0, 3, 1), np.uint8),
+        ("a.xyz", 8, (3, 3), False),
+        ("a.jpg", 16, (3, 3), False),
+        ("a.png", 32, (3, 3), False),
+        ("a.jfif", 8, (3, 3), True),
+        ("a.webp", 8, (3, 16_384), False),
     ],
 )
-def test_bad_writes_leave_nothing(tmp_path, name, shape, kind):
-    with pytest.raises(ValueError, match=name):
-        write_picture(tmp_path / name, Picture(np.zeros(shape, kind)))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failing_write_keeps_the_old_file_and_no_scrap(tmp_path, monkeypatch):
-    save_picture(tmp_path / "a.png", np.zeros((3, 3)))
-    before = (tmp_path / "a.png").read_bytes()
-
-    def fail(file, *_):
-        file.write(b"half")
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(encode, "encode", fail)
-    with pytest.raises(OSError, match="disk is full"):
-        save_picture(tmp_path / "a.png", np.ones((3, 3)))
-    assert [f.name for f in tmp_path.iterdir()] == ["a.png"]
-    assert (tmp_path / "a.png").read_bytes() == before
-    with pytest.raises(FileNotFoundError, match="no_such"):
-        save_picture(tmp_path / "no_such" / "a.png", np.ones((3, 3)))
+def test_what_cannot_be_written_is_said_before_the_work(name, bits, size, transparent):
+    with pytest.raises(ValueError, match=f"cannot write {name}: "):
+        check_target(name, bits, size, transparent)
+    check_target("a.tif", bits, size, transparent)

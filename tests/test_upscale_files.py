@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from pictures import write_picture
 from PIL import Image, ImageCms
 from tiny_models import nearest_model, random_model
 
 from srutils import cli
 from srutils.files import encode
 from srutils.files.decode import read_picture
-from srutils.files.encode import write_picture
 from srutils.files.picture import Metadata, Picture
 from srutils.pairs import resize
 from srutils.upscale import options, pictures

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from srutils.files.atomic import aside
 from srutils.files.metadata import JPEG, comment_for, exif_for, png_chunks, xmp_for
-from srutils.files.picture import Picture, is_picture
+from srutils.files.picture import Picture
 from srutils.files.png import LEVEL, write_png16
 from srutils.files.tiff import write_tiff
 
@@ -55,37 +54,18 @@ def _has_avif() -> bool:
     return features.check("avif")
 
 
-def write_picture(path: str | os.PathLike, picture: Picture) -> None:
-    """Write a picture; the file appears only when it is whole.
+def encode(file, picture: Picture, suffix: str) -> None:
+    """Write a picture that `check_target` accepts to a file that is open as "w+b".
 
     Parameters
     ----------
-    path : path-like
-        The suffix decides: .png, .tif, .tiff, .bmp, .webp (lossless), .jpg, .jpeg, .jfif (quality 95, full
-        colour resolution), .avif (quality 95), or .npy.
+    file : file object
     picture : Picture
         Pixels of type uint8, uint16 or float32. What stands beside them is kept where the format has a place
         for it; `srutils.files.metadata.not_held` names the rest.
-
-    Raises
-    ------
-    ValueError
-        As `check_target`; or the pixels are of another type or shape.
-    FileNotFoundError
-        The folder does not exist.
+    suffix : str
+        One of `SUFFIXES`. WebP is lossless; JPEG and AVIF have quality 95 and full colour resolution.
     """
-    path, pixels = Path(path), picture.pixels
-    suffix, problem = path.suffix.lower(), f"cannot write {path.name}:"
-    if not is_picture(pixels.shape) or pixels.dtype not in (np.uint8, np.uint16, np.float32):
-        expected = "uint8, uint16 or float32, (H, W, 1) or (H, W, 3)"
-        raise ValueError(f"{problem} expected {expected}, got {pixels.dtype} {pixels.shape}")
-    check_target(path, 8 * pixels.dtype.itemsize, pixels.shape[:2], picture.alpha is not None)
-    with aside(path) as temporary, open(temporary, "w+b") as file:
-        encode(file, picture, suffix)
-
-
-def encode(file, picture: Picture, suffix: str) -> None:
-    """Write a picture that `check_target` accepts to a file open as "w+b", as `write_picture` does."""
     pixels = picture.pixels
     if suffix == ".npy":
         np.save(file, pixels, allow_pickle=False)
