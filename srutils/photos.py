@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
-from srutils.files.images import SUFFIXES, image_files, read_image
+from srutils.course import find_data
+from srutils.files.images import SUFFIXES, image_files, pixels_sha256, read_image
 from srutils.pairs import as_images, crop_to_multiple, resize
 
 # Photographs inside the scikit-image wheel, and their credit as scikit-image states it. Left out: drawings,
@@ -32,7 +34,14 @@ CREDITS = {
     "rocket": "Launch of DSCOVR on Falcon 9, SpaceX; public domain",
 }
 COLOUR = ("astronaut", "chelsea", "coffee", "hubble_deep_field", "motorcycle", "rocket")
-SET5 = ("baby", "bird", "butterfly", "head", "woman")
+# Set5 by `srutils.files.images.pixels_sha256`: files differ, the decoded pixels of the benchmark do not.
+SET5 = {
+    "baby": "60b90aadcf032a815597fc78705846c8ff8aec0b5175119fa740d9277a8faf14",
+    "bird": "336a675cd3213153d32a2dd2714b4e16d8b9500a1a7df066267274ebd6efb631",
+    "butterfly": "b1a3dbb366f1c22e4a9dfb4a32585639cd12c3ab6c8db4e1c05c23bdf326ea55",
+    "head": "ce4dd46d9793d8c4a3c7c8b2bab89707c60a7188e636c0a411581f63e2eb455d",
+    "woman": "d6f9b1446d2ba00e59d697a336e37836cee8130f66f3901c02fe26714da34fc9",
+}
 
 
 # --- collections ----------------------------------------------------------------------------------
@@ -93,6 +102,37 @@ def folder(path: str | os.PathLike, recursive: bool = False) -> list[tuple[str, 
     return [(label, read_image(f)) for label, f in zip(labels, files, strict=True)]
 
 
+def picture_fault(file: str | os.PathLike, pixels: str) -> str | None:
+    """Say how a picture differs from the one whose `pixels_sha256` is given; None if it does not."""
+    try:
+        got = pixels_sha256(file)
+    except ValueError as error:
+        return str(error)
+    return None if got == pixels else f"expected a picture with pixel hash {pixels}, got {got}"
+
+
+def copies(path: str | os.PathLike, names: Iterable[str]) -> dict[str, Path]:
+    """Find a folder's files for named pictures: NAME.png, NAME.bmp or NAME_GT.bmp; the last if several."""
+    files = {file.stem.lower().removesuffix("_gt"): file for file in image_files(path)}
+    return {name: files[name] for name in names if name in files}
+
+
+def strange_picture(path: str | os.PathLike, pixels: Mapping[str, str]) -> str | None:
+    """Say which picture of a folder is not the published one of that name, or None.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder; pictures that it lacks are no fault here.
+    pixels : mapping
+        Name -> `pixels_sha256`, such as `SET5`.
+    """
+    for name, file in copies(path, pixels).items():
+        if (wrong := picture_fault(file, pixels[name])) is not None:
+            return f"{file} is not the published picture: {wrong}"
+    return None
+
+
 def set5() -> list[tuple[str, np.ndarray]]:
     """Read Set5, the five benchmark photographs (for scoring only), as (name, image) sorted by name.
 
@@ -106,19 +146,15 @@ def set5() -> list[tuple[str, np.ndarray]]:
     ValueError
         A picture is not the published one: its scores could not be compared. `folder` reads other versions.
     """
-    from srutils.course import find_data
-    from srutils.fetch.dataset import picture_files, strange_picture
-    from srutils.fetch.register import DATASETS
-
     where = find_data("Set5")
     if where is None:
         how = "run `srutils fetch set5`, or put the folder Set5 under SR_DATA"
         raise FileNotFoundError(f"Set5 is not here: {how}")
-    files = picture_files(DATASETS["set5"], where)
+    files = copies(where, SET5)
     if missing := [name for name in SET5 if name not in files]:
         lacking = ", ".join(missing)
         raise FileNotFoundError(f"{where} lacks {lacking}: expected NAME.png, NAME.bmp or NAME_GT.bmp")
-    if (strange := strange_picture(DATASETS["set5"], where)) is not None:
+    if (strange := strange_picture(where, SET5)) is not None:
         how = f"put that one there, or remove {where} and run `srutils fetch set5`"
         raise ValueError(f"{strange}; {how}")
     return [(name, read_image(files[name])) for name in SET5]
@@ -142,8 +178,6 @@ def training_source() -> str:
     FileNotFoundError
         None of them; the sentence says how to get DIV2K.
     """
-    from srutils.course import find_data
-
     for source, folders in LONG_RUNS.items():
         if all(find_data(name) for name in folders):
             return source
@@ -163,8 +197,6 @@ def training_photographs() -> tuple[list[np.ndarray], list[tuple[str, np.ndarray
     FileNotFoundError
         As `training_source`.
     """
-    from srutils.course import find_data
-
     paths = [find_data(name) for name in LONG_RUNS[training_source()]]
     if len(paths) == 2:
         train, valid = map(image_files, paths)

@@ -1,5 +1,6 @@
 """A web server on this machine, and the command `srutils fetch`, for the tests of downloads."""
 
+import contextlib
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,6 +68,9 @@ class Site:
         request.send_response(206 if partial else 200)
         if page is not None:
             request.send_header("Content-Type", "text/html; charset=utf-8")
+        else:  # by the second, gdown tells a file of Google Drive from a page
+            request.send_header("Content-Type", "application/octet-stream")
+            request.send_header("Content-Disposition", 'attachment; filename="x"')
         if partial:
             first = how.get("first", start)
             request.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
@@ -77,10 +81,11 @@ class Site:
         request.end_headers()
         part = part[: how.get("stop", len(part))]
         self.sent.append(len(part))  # before it goes, for the test may be faster than this thread
-        request.wfile.write(part)
-        if "stall" in how:
-            request.wfile.flush()
-            how["stall"].wait(30)
+        with contextlib.suppress(ConnectionError):  # who asks may hang up: gdown does, of what it resumes
+            request.wfile.write(part)
+            if "stall" in how:
+                request.wfile.flush()
+                how["stall"].wait(30)
 
 
 @pytest.fixture

@@ -1,68 +1,74 @@
-"""Zip, tar and RAR archives, unpacked safely: what an archive says about itself is not believed."""
+"""Zip and RAR archives, unpacked safely: what an archive says about itself is not believed."""
 
 from __future__ import annotations
 
-import contextlib
-import lzma
 import os
 import shutil
 import stat
-import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
-from typing import BinaryIO, NamedTuple
 
-from srutils.fetch.rar import extract as extract_rar
-from srutils.fetch.rar import is_rar
-from srutils.fetch.transfer import require_space
+from srutils.fetch.download import require_space
 
-MAX_MEMBERS = 200_000  # files in one archive; the largest dataset of the course holds 30,000
-
-# What the readers raise on a damaged archive; NotImplementedError: a compression method unknown to zipfile.
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError)
+MAX_MEMBERS = 200_000  # files in one archive; the largest data set of the course holds 37,500
+RAR = b"Rar!\x1a\x07"  # the first bytes of versions 4 and 5
+BY_HAND = "or unpack it by hand, as data/README.md says"
 
 
-class _Member(NamedTuple):
-    name: str
-    size: int
-    is_folder: bool
-    is_plain: bool  # a file or a folder, not encrypted
-    open: Callable[[], BinaryIO]
+def is_archive(path: Path) -> bool:
+    """Tell a zip archive by its end, so a cut one is none; a RAR archive by its first bytes."""
+    with open(path, "rb") as file:
+        return file.read(len(RAR)) == RAR or zipfile.is_zipfile(path)
+
+
+def require_rar():
+    """Return the package rarfile, ready to unpack.
+
+    Raises
+    ------
+    OSError
+        It is missing, or there is no program that it could start; the sentence says what to install.
+    """
+    try:
+        import rarfile
+    except ImportError:
+        raise OSError(f"a RAR archive needs the package rarfile: pip install rarfile, {BY_HAND}") from None
+    if os.name == "nt":
+        rarfile.BSDTAR_TOOL = "tar"  # Windows has bsdtar under this name
+    try:
+        rarfile.tool_setup(force=True)
+    except rarfile.RarCannotExec:
+        programs = "install unrar, unar, 7-Zip or bsdtar"
+        raise OSError(f"a RAR archive needs a program that reads it: {programs}, {BY_HAND}") from None
+    return rarfile
 
 
 def unpack(
     archive: str | os.PathLike,
     dest: str | os.PathLike,
     *,
-    max_bytes: int | None = None,
-    hoist: bool = False,
     check: Callable[[Path], str | None] | None = None,
     progress: bool = False,
 ) -> Path:
-    """Unpack a zip, tar or RAR archive into a new folder, which appears only when everything is in it.
+    """Unpack an archive into a new folder, which appears only when everything is in it.
 
     An archive with an absolute name, "..", a link, a device or an encrypted member is refused as a whole
-    before anything is written. What macOS adds to an archive (``__MACOSX``, ``.DS_Store``) is left out.
+    before anything is written; so is one that would fill more than a hundred times its size and 64 MiB
+    (images and float arrays shrink by less than ten; a zip bomb by a thousand). What macOS adds
+    (``__MACOSX``, ``.DS_Store``) is left out, and where all lies in one folder, its content is taken.
 
     Parameters
     ----------
     archive : path-like
-        .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz (told by content); .rar where a program reads it (see `rar`).
+        Zip; or RAR, where `require_rar` finds what it needs.
     dest : path-like
         The folder to make. It must not exist, or be empty.
-    max_bytes : int, optional
-        Largest total size unpacked. Default: a hundred times the archive's, at least 64 MiB (images and float
-        arrays shrink by less than ten; a zip bomb by a thousand).
-    hoist : bool
-        If everything lies in one folder inside the archive, make that folder's content `dest`.
     check : callable, optional
-        ``check(folder)`` looks at what was unpacked before it gets its name: None if all is well, else a
-        phrase saying what is wrong.
+        ``check(folder)`` looks at what was unpacked before it gets its name: None, or what is wrong.
     progress : bool
-        Show a progress bar (not for RAR).
+        Show a progress bar.
 
     Returns
     -------
@@ -74,115 +80,89 @@ def unpack(
     ValueError
         Not an archive, damaged, too large, it holds a member that is not allowed, or `check` is not content.
     OSError
-        `dest` holds something already, cannot be written, or the disk is too small.
+        `dest` holds something already or cannot be written, the disk is too small, or nothing here reads RAR.
     """
-    from tqdm.auto import tqdm
-
     archive, dest = Path(archive), Path(dest)
-    if not archive.is_file():
-        raise FileNotFoundError(f"no such archive: {archive}")
+    problem = f"cannot unpack {archive.name}"
     if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
-        raise FileExistsError(f"cannot unpack {archive.name}: {dest} exists and is not an empty folder")
-    limit = max(64 << 20, 100 * archive.stat().st_size) if max_bytes is None else max_bytes
+        raise FileExistsError(f"{problem}: {dest} exists and is not an empty folder")
     temporary = dest.with_name(f".{dest.name}.{os.getpid()}.part")
+    damage = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError)
     try:
+        if not is_archive(archive):
+            raise ValueError(f"{problem}: it is neither a whole zip archive nor a RAR archive")
+        reader = zipfile.ZipFile
+        if not zipfile.is_zipfile(archive):
+            rarfile = require_rar()
+            reader, damage = rarfile.RarFile, (*damage, rarfile.Error)
         dest.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
-        if is_rar(archive):
-            require_space(dest.parent, archive.stat().st_size)
-            temporary.mkdir()
-            extract_rar(archive, temporary, lambda rows: _check_rar(archive, rows, limit))
-        else:
-            with _members(archive) as members:
-                require_space(dest.parent, _check_members(archive, members, limit))
-                temporary.mkdir()
-                bar = {"desc": f"unpacking {archive.name}", "unit": "file", "leave": False}
-                for member in tqdm(members, **bar, disable=not progress):
-                    if not _from_macos(member.name):
-                        _extract(member, temporary / member.name)
-        root = only_folder(temporary) if hoist else temporary
+        with reader(archive) as opened:
+            _unpack_members(opened, archive, temporary, progress)
+        root = only_folder(temporary)
         if check is not None and (fault := check(root)) is not None:
             raise ValueError(f"cannot use {archive.name}: {fault}")
         if dest.exists():
             dest.rmdir()
         os.replace(root, dest)
-    except _DAMAGE as error:
-        raise ValueError(f"cannot unpack {archive.name}: the archive is damaged ({error})") from None
+    except damage as error:
+        raise ValueError(f"{problem}: the archive is damaged ({error})") from None
     except OSError as error:
-        if error.errno is None:  # a sentence already
-            raise OSError(f"cannot unpack {archive.name}: {error}") from None
-        raise OSError(f"cannot unpack {archive.name} to {dest}: {error.strerror}") from None
+        reason = error.strerror if error.errno else error  # without a number it is a sentence already
+        raise type(error)(f"{problem}{f' to {dest}' if error.errno else ''}: {reason}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return dest
 
 
-def _from_macos(name: str) -> bool:
-    return name.split("/")[0] == "__MACOSX" or name.split("/")[-1] == ".DS_Store"
+def _unpack_members(opened, archive: Path, folder: Path, progress: bool) -> None:
+    """Unpack an opened ZipFile, or a RarFile, which has the same methods, into a folder that it makes."""
+    from tqdm.auto import tqdm
 
-
-@contextlib.contextmanager
-def _members(archive: Path) -> Iterator[list[_Member]]:
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened:
-            yield [
-                _Member(i.orig_filename, i.file_size, i.is_dir(), _plain_zip(i), lambda i=i: opened.open(i))
-                for i in opened.infolist()
-            ]
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as opened:
-            yield [
-                _Member(i.name, i.size, i.isdir(), i.isreg() or i.isdir(), lambda i=i: opened.extractfile(i))
-                for i in opened
-            ]
-            for _ in _blocks(opened.fileobj):  # to the very end, where gzip keeps its checksum
-                pass
-    else:
-        raise ValueError(f"cannot unpack {archive.name}: it is neither a zip nor a tar nor a RAR archive")
-
-
-def _plain_zip(info: zipfile.ZipInfo) -> bool:
-    kind = stat.S_IFMT(info.external_attr >> 16)  # 0 when the archive was not made on Unix
-    return kind in (0, stat.S_IFREG, stat.S_IFDIR) and not info.flag_bits & 1
-
-
-def _check_members(archive: Path, members: list[_Member], limit: int) -> int:
-    """Refuse what is not allowed; the total size of the rest."""
+    members = opened.infolist()
+    limit = max(64 << 20, 100 * archive.stat().st_size)
     problem = f"cannot unpack {archive.name}:"
+    if not members and getattr(opened, "needs_password", bool)():
+        raise ValueError(f"{problem} it is encrypted")
     if len(members) > MAX_MEMBERS:
         raise ValueError(f"{problem} {len(members)} members, at most {MAX_MEMBERS} are allowed")
-    for member in members:
+    for name, member in ((_name(member), member) for member in members):
         # Windows rules everywhere: a backslash, a drive or a colon is special there and never needed.
-        name, parts = member.name, member.name.replace("\\", "/").split("/")
+        parts = name.replace("\\", "/").split("/")
         if ".." in parts or PureWindowsPath(name).anchor or set(name) & set("\\:\0"):
             raise ValueError(f"{problem} {name!r} would be written outside the folder")
-        if not member.is_plain:
+        if not _is_plain(member):
             raise ValueError(f"{problem} {name!r} is a link, a device or encrypted")
-    total = sum(member.size for member in members)
+    total = sum(member.file_size for member in members)
     if total > limit:
         raise ValueError(f"{problem} it would fill {total} bytes, at most {limit} are allowed")
-    return total
+    require_space(folder.parent, total)
+    folder.mkdir()
+    for member in tqdm(members, f"unpacking {archive.name}", unit="file", leave=False, disable=not progress):
+        path = folder / _name(member)
+        if member.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+        elif not _from_macos(_name(member)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with opened.open(member) as source, open(path, "wb") as target:
+                shutil.copyfileobj(source, target)  # both readers stop at the size that was checked
 
 
-def _check_rar(archive: Path, rows: list[tuple[str, int, bool, bool]], limit: int) -> None:
-    _check_members(archive, [_Member(*row, open=BytesIO) for row in rows], limit)
+def _name(member) -> str:
+    # zipfile cuts the second at a null byte
+    return member.orig_filename if isinstance(member, zipfile.ZipInfo) else member.filename
 
 
-def _extract(member: _Member, path: Path) -> None:
-    (path if member.is_folder else path.parent).mkdir(parents=True, exist_ok=True)
-    if not member.is_folder:
-        # Both readers stop at the size that was checked.
-        with member.open() as source, open(path, "wb") as target:
-            target.writelines(_blocks(source))
+def _is_plain(member) -> bool:
+    """Say whether a member is a file or a folder, and not encrypted."""
+    if not isinstance(member, zipfile.ZipInfo):
+        return (member.is_dir() or member.is_file()) and not member.needs_password()
+    kind = stat.S_IFMT(member.external_attr >> 16)  # 0 when the archive was not made on Unix
+    return kind in (0, stat.S_IFREG, stat.S_IFDIR) and not member.flag_bits & 1
 
 
-def _blocks(source) -> Iterator[bytes]:
-    """Read to the end; whatever the decompressor raises (bz2: a plain OSError) means a damaged archive."""
-    try:
-        while block := source.read(1 << 20):
-            yield block
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise tarfile.ReadError(str(error)) from None
+def _from_macos(name: str) -> bool:
+    return name.split("/")[0] == "__MACOSX" or name.split("/")[-1] == ".DS_Store"
 
 
 def only_folder(folder: Path) -> Path:

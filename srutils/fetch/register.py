@@ -1,119 +1,10 @@
-"""The register of datasets, and what makes each of them whole; `srutils.fetch.dataset` gets them."""
+"""The register of public data sets; `srutils.fetch.dataset` gets them."""
 
-from __future__ import annotations
-
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-
-from srutils.fetch.rar import is_rar
-from srutils.files.images import image_files, pixels_sha256
-
-# sub-folder ("": the folder itself) -> (how many files, shape of the arrays in them; None: pictures)
-Parts = Mapping[str, tuple[int, tuple[int, ...] | None]]
-
-
-@dataclass(frozen=True)
-class Remote:
-    """One file to download, verified by size and sha256, by `pixels_sha256`, or as being an archive."""
-
-    url: str
-    name: str
-    size: int | None = None
-    sha256: str | None = None
-    pixels: str | None = None
-    limit: int | None = None  # bytes, where the size is not on record
-    drive: bool = False  # on Google Drive, which puts a page in front of large files
-
-    def check(self, path: Path) -> str | None:
-        """Return None if the file is the expected one as far as its content tells, else what is wrong."""
-        if self.pixels is not None:
-            try:
-                got = pixels_sha256(path)
-            except ValueError as error:
-                return str(error)
-            return (
-                None if got == self.pixels else f"expected a picture with pixel hash {self.pixels}, got {got}"
-            )
-        if self.sha256 is not None:  # says it all
-            return None
-        if self.name.endswith(".rar"):
-            return None if is_rar(path) else "it is not a RAR archive"
-        return None if zipfile.is_zipfile(path) else "it is not a whole zip archive"
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A dataset to fetch: its `folder` under SR_DATA, the `parts` that make it whole, its files."""
-
-    name: str
-    title: str
-    folder: str
-    size: str  # of the download, for people
-    parts: Parts
-    files: tuple[Remote, ...]
-    licence: str
-    archive: bool = True  # the file is an archive to unpack, not an image
-    also: tuple[str, ...] = ()  # other names under SR_DATA at which the loaders find it
-
-    def lack(self, folder: Path) -> str | None:
-        """Return None if a folder holds the whole dataset, else what is missing or wrong.
-
-        Pictures are counted. Arrays are counted, and type, shape and length of each are looked at; whatever
-        would have to be unpickled is refused.
-        """
-        for part, (count, shape) in self.parts.items():
-            where = folder / part
-            if not where.is_dir():
-                return f"there is no folder {part or folder}"
-            files = image_files(where)
-            files = files if shape is None else [file for file in files if file.suffix == ".npy"]
-            if len(files) < count:
-                return f"{part or folder} holds {len(files)} files of {count}"
-            for file in files if shape is not None else ():
-                if (wrong := _array_fault(file, shape)) is not None:
-                    return f"{file.relative_to(folder)} {wrong}"
-        return None
-
-    def proof(self, own_folder: bool = False) -> str:
-        """How a download, or a folder of the user's, is verified: a sentence for people."""
-        if not own_folder and all(remote.sha256 for remote in self.files):
-            return "Verified by its size and SHA-256."
-        if not own_folder and all(remote.pixels for remote in self.files):
-            return "Verified by a hash of the pixels of each picture."
-        arrays = any(shape is not None for _, shape in self.parts.values())
-        content = "the number of files" + ", and shape and type of each array; nothing is unpickled" * arrays
-        return (
-            f"{'' if own_folder else 'No hash of it is published. '}It is checked by its content: {content}."
-        )
-
-
-def _array_fault(path: Path, shape: tuple[int, ...]) -> str | None:
-    import numpy as np
-
-    try:  # mapped, so that only the header is read, and a file that is too short is noticed
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        return f"is not a readable .npy array: {error}"
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.shape != shape:
-        got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
-        return f"holds {got}; expected real numbers of shape {shape}"
-    return None
-
-
-# --- the register ---------------------------------------------------------------------------------
+from srutils.fetch.checks import Dataset, Remote
+from srutils.photos import SET5
 
 _SET5_COMMIT = "78be1a24697935fc39a3a8cf59a6632264afade7"
 _SET5_URL = f"https://raw.githubusercontent.com/tegg89/SRCNN-Tensorflow/{_SET5_COMMIT}/Test/Set5/"
-# The bytes of the BMP files are not on record, their pixels are: these hashes are of lossless copies.
-_SET5_PIXELS = {
-    "baby": "60b90aadcf032a815597fc78705846c8ff8aec0b5175119fa740d9277a8faf14",
-    "bird": "336a675cd3213153d32a2dd2714b4e16d8b9500a1a7df066267274ebd6efb631",
-    "butterfly": "b1a3dbb366f1c22e4a9dfb4a32585639cd12c3ab6c8db4e1c05c23bdf326ea55",
-    "head": "ce4dd46d9793d8c4a3c7c8b2bab89707c60a7188e636c0a411581f63e2eb455d",
-    "woman": "d6f9b1446d2ba00e59d697a336e37836cee8130f66f3901c02fe26714da34fc9",
-}
 _DIV2K_URL = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
 _DIV2K_LICENCE = (
     "DIV2K (Agustsson and Timofte, CVPR Workshops 2017): for academic research only; the photographs were "
@@ -141,7 +32,7 @@ _SET5 = Dataset(
     folder="Set5",
     size="1.7 MB",
     parts={"": (5, None)},
-    files=tuple(Remote(f"{_SET5_URL}{n}_GT.bmp", f"{n}.bmp", pixels=h) for n, h in _SET5_PIXELS.items()),
+    files=tuple(Remote(f"{_SET5_URL}{n}_GT.bmp", f"{n}.bmp", pixels=h) for n, h in SET5.items()),
     licence="Set5 (Bevilacqua et al., BMVC 2012): no licence is stated for the photographs; they are used "
     "throughout the literature for measuring. Fetched from a public repository, not redistributed here.",
     archive=False,
@@ -174,9 +65,7 @@ _DEEPLENSE_SR = Dataset(
     folder="deeplense",
     size="533 MB",
     parts={"HR": (10_000, (1, 150, 150)), "LR": (10_000, (1, 75, 75))},
-    files=(
-        Remote(_DRIVE + "1nm_4qEHQ0iSKnpPT3hu1i0fNuTpUx-J8", "deeplense-sr.zip", limit=1 << 30, drive=True),
-    ),
+    files=(Remote(_DRIVE + "1nm_4qEHQ0iSKnpPT3hu1i0fNuTpUx-J8", "deeplense-sr.zip", limit=1 << 30),),
     licence=_DEEPLENSE_LICENCE,
     also=("lensing/deeplense", "Dataset"),
 )
@@ -190,11 +79,7 @@ _DEEPLENSE_CLASSES = Dataset(
         for part, count in (("train", 10_000), ("val", 2500))
         for name in ("no", "sphere", "vort")
     },
-    files=(
-        Remote(
-            _DRIVE + "1ZEyNMEO43u3qhJAwJeBZxFBEYc_pVYZQ", "deeplense-classes.zip", limit=8 << 30, drive=True
-        ),
-    ),
+    files=(Remote(_DRIVE + "1ZEyNMEO43u3qhJAwJeBZxFBEYc_pVYZQ", "deeplense-classes.zip", limit=8 << 30),),
     licence=_DEEPLENSE_LICENCE,
     also=("lensing/deeplense_cls", "dataset"),
 )
