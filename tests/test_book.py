@@ -170,14 +170,14 @@ def test_a_warning_stops_the_build_and_the_old_book_stays(tmp_path):
     shutil.copy(ROOT / "pyproject.toml", root)
     (root / "data").mkdir()
     (root / "README.md").touch()
-    (root / "docs/index.md").write_text("# Book\n\n```{toctree}\ndata/README\n```\n")
-    (root / "data/README.md").write_text("# Cards\n\n[nowhere](nowhere.md)\n")
+    (root / "docs/index.md").write_text("# Book\n\n```{toctree}\ndata/README\n```\n", encoding="utf-8")
+    (root / "data/README.md").write_text("# Cards\n\n[nowhere](nowhere.md)\n", encoding="utf-8")
     out.mkdir()
     (out / "old.html").touch()
     done = build(out, root)
     assert done.returncode == 1 and "nowhere.md" in done.stderr, done.stderr
     assert [path.name for path in out.iterdir()] == ["old.html"]
-    (root / "data/README.md").write_text("# Cards\n")
+    (root / "data/README.md").write_text("# Cards\n", encoding="utf-8")
     done = build(out, root)
     assert done.returncode == 0, done.stderr
     assert (out / "data/README.html").is_file() and not (out / "old.html").exists()

@@ -55,7 +55,7 @@ def lab(browser, tmp_path_factory):
     command += ["--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     address = f"http://127.0.0.1:{port}"
-    with open(folder / "server.log", "w+") as log:
+    with open(folder / "server.log", "w+", encoding="utf-8") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             for _ in range(600):

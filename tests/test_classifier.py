@@ -203,7 +203,7 @@ def halves(tmp_path, monkeypatch):
 
 
 def test_a_saved_classifier_is_the_original(halves):
-    card = json.loads((halves / "halves.json").read_text())
+    card = json.loads((halves / "halves.json").read_text(encoding="utf-8"))
     assert card["task"] == "classify" and card["classes"] == list(simulator.CLASSES)
     assert (
         card["parameters"] == 3 * 128**2 and card["onnx_max_difference"] < 1e-5 and len(card["sha256"]) == 64
@@ -235,7 +235,7 @@ def test_upscalers_and_classifiers_are_not_mixed_up(halves):
         upscaler.Upscaler.load("halves")
     with pytest.raises(ValueError, match="no classifier called"):
         Classifier.load("bicubic")
-    (halves / "halves.json").write_text("{}")
+    (halves / "halves.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match="lacks"):
         Classifier.load("halves")
 
@@ -336,7 +336,7 @@ def test_a_store_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     assert np.array_equal(expected[1], triplets.mass_maps(params).reshape(3, 3, 8, 8, 2).astype(np.float16))
     whole[0][2] = 0
     (mark,) = (tmp_path / "a").glob("done*")
-    mark.write_text("2")  # as a run leaves it that was stopped after two of three
+    mark.write_text("2", encoding="utf-8")  # as a run leaves it that was stopped after two of three
     made = []
     monkeypatch.setattr(
         triplets, "noise_free", lambda n, **k: made.append(k["start"]) or (counts[2:], _tail(params))

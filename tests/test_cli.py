@@ -164,7 +164,10 @@ def pickled_npy(path):
 
 FOLDERS = {
     "a corrupt PNG": (corrupt_png, "bad.png"),
-    "a text file called PNG": (lambda path: (path / "bad.png").write_text("hello"), "bad.png"),
+    "a text file called PNG": (
+        lambda path: (path / "bad.png").write_text("hello", encoding="utf-8"),
+        "bad.png",
+    ),
     "a truncated npy": (truncated_npy, "bad.npy"),
     "a pickled npy": (pickled_npy, "bad.npy"),
     "a NaN": (lambda path: np.save(path / "bad.npy", np.full((30, 30, 1), np.nan)), "bad.npy"),
@@ -286,10 +289,10 @@ def test_simulate_writes_the_deeplense_layout(capsys, tmp_path):
 
 def test_simulate_leaves_a_folder_with_something_in_it_alone(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(simulator, "simulate", lambda *a, **k: pytest.fail("the work should not begin"))
-    (tmp_path / "mine.txt").write_text("precious")
+    (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
     assert str(tmp_path) in complaint(capsys, "simulate", "--n", 2, "--out", tmp_path)
     assert "mine.txt" in complaint(capsys, "simulate", "--n", 2, "--out", tmp_path / "mine.txt")
-    assert [f.read_text() for f in tmp_path.iterdir()] == ["precious"]
+    assert [f.read_text(encoding="utf-8") for f in tmp_path.iterdir()] == ["precious"]
 
 
 def test_simulate_interrupted_leaves_nothing(capsys, tmp_path, monkeypatch):

@@ -111,9 +111,11 @@ def test_a_lesson_runs_as_in_a_fresh_session(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SR_PRESET", "full")
     (tmp_path / "empty").mkdir()
     script = tmp_path / "09_none.py"
-    script.write_text("import os\nassert 'SR_PRESET' not in os.environ\nprint(os.listdir())")
+    script.write_text(
+        "import os\nassert 'SR_PRESET' not in os.environ\nprint(os.listdir())", encoding="utf-8"
+    )
     assert colab.run_lesson(sys.executable, script, tmp_path)
-    script.write_text("raise OSError('no such lens')")
+    script.write_text("raise OSError('no such lens')", encoding="utf-8")
     assert not colab.run_lesson(sys.executable, script, tmp_path)
     passed, failed, *tail = capsys.readouterr().out.splitlines()
     assert "09_none" in passed and "passed" in passed and "FAILED" in failed
@@ -127,5 +129,5 @@ def test_a_set_up_cell_that_changes_numpy_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(colab.subprocess, "run", lambda *args, **options: None)
     with pytest.raises(ValueError, match="changed what was there: numpy$"):
         colab.set_up("python", tmp_path)
-    cell = (tmp_path / "empty" / "set_up.py").read_text()
+    cell = (tmp_path / "empty" / "set_up.py").read_text(encoding="utf-8")
     assert repr(str(tmp_path / "tree")) in cell and "git+https" not in cell

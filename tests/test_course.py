@@ -55,7 +55,7 @@ def test_cache_dir_of_the_checkout():
 def test_cache_dir_is_made(monkeypatch, tmp_path):
     monkeypatch.setenv("SR_CACHE", str(tmp_path / "a" / "b"))
     assert course.cache_dir().is_dir()
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("SR_CACHE", str(tmp_path / "file"))
     with pytest.raises(OSError, match="cannot create the cache folder"):
         course.cache_dir()

@@ -199,7 +199,9 @@ def picture(folder, name, size=(40, 50), seed=0):
 def function_of(lesson, name):
     """A function of a lesson, with what the course lends it; the lesson's imports are not run."""
     (script,) = LESSONS.glob(f"{lesson:02d}_*.py")
-    (node,) = [n for n in ast.parse(script.read_text()).body if getattr(n, "name", None) == name]
+    (node,) = [
+        n for n in ast.parse(script.read_text(encoding="utf-8")).body if getattr(n, "name", None) == name
+    ]
     scope = {"course": course, "photos": photos, "np": np}
     exec(compile(ast.Module([node], []), str(script), "exec"), scope)
     return scope[name]

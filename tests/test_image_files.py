@@ -410,7 +410,7 @@ def test_missing_folder_and_text_files(tmp_path):
         read_image(tmp_path / "nothing.png")
     with pytest.raises(ValueError, match="folder"):
         read_image(tmp_path)
-    (tmp_path / "note.png").write_text("hello")
+    (tmp_path / "note.png").write_text("hello", encoding="utf-8")
     with pytest.raises(ValueError, match=r"note\.png"):
         read_image(tmp_path / "note.png")
 

@@ -68,7 +68,7 @@ def programs(tmp_path, monkeypatch):
     def put():
         path = folder / "unrar"
         packages = os.path.dirname(rarfile.__file__)
-        path.write_text(UNRAR.format(python=sys.executable, packages=packages))
+        path.write_text(UNRAR.format(python=sys.executable, packages=packages), encoding="utf-8")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
     return put

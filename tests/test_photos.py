@@ -52,7 +52,7 @@ def test_folder_reads_everything_in_order(tmp_path, picture):
         Image.fromarray(picture).save(tmp_path / name)
     np.save(tmp_path / "d.npy", np.zeros((4, 4)))
     (tmp_path / "._b.png").write_bytes(b"macOS leaves these")
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("not a picture", encoding="utf-8")
     assert [name for name, _ in photos.folder(tmp_path)] == ["a.jpg", "a.png", "b", "d"]
     assert [name for name, _ in photos.folder(tmp_path, recursive=True)][-1] == "sub/c"
 

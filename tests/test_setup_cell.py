@@ -67,7 +67,7 @@ def test_nothing_is_run_where_srutils_is_installed(monkeypatch, tmp_path):
 
 def test_plain_clone_runs_nothing(monkeypatch, tmp_path):
     (tmp_path / "srutils").mkdir()
-    (tmp_path / "srutils" / "course.py").write_text("")
+    (tmp_path / "srutils" / "course.py").write_text("", encoding="utf-8")
     (tmp_path / "notebooks").mkdir()
     assert run_on_host(monkeypatch, tmp_path / "notebooks", absent={"srutils", "onnxruntime"}) == []
     assert sys.path[0] == str(tmp_path)
@@ -104,7 +104,7 @@ def test_plain_clone_for_real(tmp_path):
     clone = tmp_path / "clone"
     (clone / "notebooks").mkdir(parents=True)
     shutil.copytree(ROOT / "srutils", clone / "srutils", ignore=shutil.ignore_patterns("__pycache__"))
-    (clone / "pyproject.toml").write_text("")
+    (clone / "pyproject.toml").write_text("", encoding="utf-8")
     # -S leaves site-packages out, so srutils is not installed there; the module itself needs none of them
     answer = run_for_real(tmp_path, "-S", cwd=clone / "notebooks")
     assert answer.returncode == 0, answer.stderr

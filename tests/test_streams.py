@@ -78,7 +78,7 @@ def test_a_reader_that_has_had_enough_is_no_failure(here):
     done = shell("srutils models | true")
     assert (done.returncode, done.stderr) == (0, b"")
     done = shell(f"(srutils upscale '{NAME}' o.png --scale 2; echo $? >status) 2>&1 | true")
-    assert ((here / "status").read_text(), done.stderr) == ("0\n", b"")
+    assert ((here / "status").read_text(encoding="utf-8"), done.stderr) == ("0\n", b"")
     assert Image.open("o.png").size == (12, 10)
 
 

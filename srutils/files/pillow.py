@@ -76,7 +76,7 @@ def _libtiff_silenced():
     except OSError:  # a program without stderr
         yield
         return
-    with open(os.devnull, "w") as nowhere:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield

@@ -159,7 +159,7 @@ def store(folder: Path, n: int, *, seed: int = 0, progress: bool = False) -> tup
         if options["mode"] == "w+":
             mark.unlink(missing_ok=True)
         arrays[name] = np.lib.format.open_memmap(path, **options)
-    done = int(mark.read_text()) if mark.is_file() else 0
+    done = int(mark.read_text(encoding="utf-8")) if mark.is_file() else 0
     bar = tqdm(total=n, initial=done, unit="triplet", disable=not progress, file=sys.stdout)
     with bar:
         for first in range(done, n, 100):
@@ -168,6 +168,6 @@ def store(folder: Path, n: int, *, seed: int = 0, progress: bool = False) -> tup
             arrays["counts"][first:last] = counts
             arrays["maps"][first:last] = mass_maps(params).reshape(-1, *shapes["maps"][1:])
             with aside(mark) as temporary:
-                temporary.write_text(str(last))
+                temporary.write_text(str(last), encoding="utf-8")
             bar.update(last - first)
     return arrays["counts"], arrays["maps"]
