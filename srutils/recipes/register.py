@@ -59,8 +59,9 @@ class Recipe:
         return max(map(total_seconds, cards)) / 3600
 
 
-def _keras(name: str, makes: str, learns_from: str, **options) -> Recipe:
-    return Recipe(name, makes, learns_from, "Keras", "three_layers", options)
+def _three_layers(name: str, makes: str, learns_from: str, scale: int, **options) -> Recipe:
+    usual = {"scale": scale, "batch": 16, "patch": 64, "rate": 2e-3, "precision": "no"}
+    return Recipe(name, makes, learns_from, "Keras", "three_layers", {**usual, **options})
 
 
 def _srresnet(name: str, makes: str, learns_from: str, several: tuple[str, ...] = (), **options) -> Recipe:
@@ -84,11 +85,35 @@ TELESCOPE |= {"rate": 1e-3, "clip": 0.5, "steps": 3000, "batch": 16}
 BOTH = {"rates": (3e-4, 2e-4), "judge": {"width": 24, "gain": 100.0}, "steps": 400, "patch": 32, "loss": "l1"}
 BOTH |= {"weights": {"pixel": 20.0, "content": 0.01, "adversarial": 0.005}}
 
+SRCNN = {"track": "photo", "tries": 2, "precision": "auto"}
+ON_LR = {"track": "deeplense", "lenses": 6000, "steps": 3500, "patch": 40, "rate": 1e-3}
+ON_LR |= {"beta_2": 0.99, "clip": 0.05}
+AUTOENCODER = {"scale": 2, "steps": 5000, "batch": 16, "patch": 32, "rate": 2e-3, "precision": "auto"}
+
 _ALL = [
-    *(_keras(f"srcnn-photo-x{s}", f"photographs, luma, x{s}", PHOTOGRAPHS, scale=s) for s in (2, 3, 4)),
-    *(_keras(f"superrescnn-{t}-x2", f"lenses, {t}, x2", LENSES[t], scale=2, track=t) for t in LENSES),
-    Recipe("autoencoder-photo-x2", "photographs, x2", PHOTOGRAPHS, "Keras", "autoencoder", {"scale": 2}),
-    Recipe("lens-classifier", "class of a lens", "simulated lenses", "Keras", "classifier"),
+    *(
+        _three_layers(f"srcnn-photo-x{s}", f"photographs, luma, x{s}", PHOTOGRAPHS, s, steps=steps, **SRCNN)
+        for s, steps in {2: 3000, 3: 12000, 4: 3000}.items()
+    ),
+    _three_layers("superrescnn-deeplense-x2", "lenses, deeplense, x2", LENSES["deeplense"], 2, **ON_LR),
+    _three_layers(
+        "superrescnn-telescope-x2",
+        "lenses, telescope, x2",
+        "3,000 simulated lenses, noisy HR",
+        2,
+        **{"track": "telescope", "lenses": 3000, "steps": 2000},
+    ),
+    Recipe(
+        "autoencoder-photo-x2", "colour photographs, x2", PHOTOGRAPHS, "Keras", "autoencoder", AUTOENCODER
+    ),
+    Recipe(
+        "lens-classifier",
+        "the class of a lens: no substructure, subhalos, a vortex",
+        "30,000 simulated triplets",
+        "Keras",
+        "classifier",
+        {"triplets": 30000, "steps": 15000, "batch": 48, "rate": 2e-3, "precision": "auto"},
+    ),
     _srresnet(
         "srresnet-photo",
         "colour photographs, x2 x3 x4, one body",

@@ -1,0 +1,144 @@
+"""The loop of the Keras recipes: plain steps, records, and checkpoints that resume bit for bit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from srutils.recipes.runs import Run
+from srutils.recipes.settings import Settings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length otherwise
+POLICIES = {"no": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
+
+
+@contextlib.contextmanager
+def on_device(settings: Settings) -> Iterator[None]:
+    """Train on the device that the reader asked for.
+
+    Raises
+    ------
+    ValueError
+        Several processes, a device that is not there, or fp16 without a GPU.
+    """
+    import keras
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError(f"{settings.recipe} trains in one process; start it without `accelerate launch`")
+    gpu = bool(keras.distribution.list_devices("gpu")) and settings.device != "cpu"
+    if settings.device in ("cuda", "mps") and not gpu:
+        raise ValueError(f"--device is {settings.device}, and Keras finds no GPU here")
+    if settings.precision == "fp16" and not gpu:
+        raise ValueError("--precision fp16 needs a GPU; bf16 and no work everywhere")
+    with keras.device("gpu:0" if gpu else "cpu:0"):
+        yield
+
+
+def precision_for(settings: Settings, usual: str) -> str:
+    """Return "no", "bf16" or "fp16"; "auto" is bf16 on a processor that computes with it, else float32."""
+    asked = settings.precision or usual
+    if asked != "auto":
+        return asked
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # another system than Linux
+        return "no"
+    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "no"
+
+
+def train(run: Run, build: Callable, compiled: Callable, feed, validate: Callable, precision: str) -> object:
+    """Take the run's remaining steps; keep a record and a checkpoint at every tenth of them at least.
+
+    Step k of a run sees batch k and the weights after step k - 1, whether or not it was killed in between.
+
+    Parameters
+    ----------
+    run : Run
+    build : callable
+        Returns the network with its first weights.
+    compiled : callable
+        ``compiled(network, steps)`` gives it an optimiser, with a rate that ends after so many steps, and
+        losses.
+    feed : Feed
+    validate : callable
+        From the network to figures for the record.
+    precision : {"no", "bf16", "fp16"}
+
+    Returns
+    -------
+    keras.Model
+    """
+    from tqdm import tqdm
+
+    network, step = _load(run.folder / "last.keras"), 0
+    if network is None:
+        run.plan(_trial(run, build, compiled, feed, precision))
+        network = _made(run, build, compiled, precision)
+    else:
+        run.plan(lambda n: None)
+        step = int(network.optimizer.iterations)
+    run.resume(step)
+    feed.start, every, began = step, max(1, min(250, run.steps // 10)), time.perf_counter()
+    batches = iter(feed)
+    bar = tqdm(total=run.steps, initial=step, desc=run.recipe.name, disable=None, file=sys.stderr)
+    with run.interruptible() as asked, bar:
+        while step < run.steps:
+            logs = network.train_on_batch(*next(batches), return_dict=True)
+            step += 1
+            bar.update()
+            if step % every == 0 or step == run.steps or asked.is_set():
+                row = {"step": step, **{key: float(value) for key, value in logs.items()}}
+                row |= validate(network)
+                run.record(row | {"seconds": time.perf_counter() - began})
+                began = time.perf_counter()
+                network.reset_metrics()
+                _save(network, run.folder / "last.keras")
+                shown = "  ".join(f"{key} {row[key]:.4g}" for key in row if key == "loss" or "val" in key)
+                bar.write(f"step {step} of {run.steps}  {shown}", file=sys.stdout)
+                if asked.is_set() and step < run.steps:
+                    run.stopped(step)
+    batches.close()
+    return network
+
+
+def _made(run: Run, build: Callable, compiled: Callable, precision: str, steps: int | None = None):
+    import keras
+
+    keras.utils.set_random_seed(run.settings.seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[precision])
+    try:
+        network = build()
+    finally:
+        keras.config.set_dtype_policy(before)
+    compiled(network, steps or run.steps)
+    return network
+
+
+def _trial(run: Run, build: Callable, compiled: Callable, feed, precision: str) -> Callable[[int], None]:
+    """Return what takes steps to measure their time, on a network that is thrown away."""
+    kept: list = []
+
+    def trial(n: int) -> None:
+        if not kept:
+            kept[:] = _made(run, build, compiled, precision, steps=1000), iter(feed)
+        for _ in range(n):
+            kept[0].train_on_batch(*next(kept[1]))
+
+    return trial
+
+
+def _save(network, path: Path) -> None:
+    """Write layers, weights and optimiser aside and rename them: a kill leaves the last whole file."""
+    network.save(path.with_name("next.keras"))
+    os.replace(path.with_name("next.keras"), path)
+
+
+def _load(path: Path):
+    import keras
+
+    return keras.models.load_model(path) if path.is_file() else None

@@ -1,0 +1,176 @@
+"""SRCNN on photographs, and the same three layers (SuperResCNN) on lenses of either track, in Keras."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from srutils.recipes import data as sources
+from srutils.recipes.runs import Run, is_main
+from srutils.recipes.settings import Settings
+from srutils.recipes.start import Start
+
+FIRST = "srcnn-photo-x3"  # x2 and x4 start from it: it knows edges already
+WATCHED = 24  # photographs, or lenses, that validation looks at during a run
+QUICK = 240  # lenses simulated for runs of less than 200 steps
+
+
+def run(settings: Settings, recipe) -> dict:
+    """Train one of the family and write its model file; return the card.
+
+    Raises
+    ------
+    ValueError, OSError
+        A setting or data that cannot be used.
+    """
+    from srutils.recipes import keras_files, keras_loop
+
+    options, track = recipe.options, recipe.options["track"]
+    start = first_weights(settings, track, options["scale"])
+    data = load_data(settings, options)
+    precision = keras_loop.precision_for(settings, options["precision"])
+    seen = enlarged if track != "deeplense" else lambda lr, scale: lr
+    feed = make_feed(settings, options, data, seen)
+    decides = {"batch": feed.size, "patch": feed.patch, "precision": precision}
+    with keras_loop.on_device(settings):
+        one = Run.open(settings, recipe, data, start=start, **decides)
+
+        def build():
+            network = new_network(track, options["scale"])
+            if start is not None:
+                keras_files.give_weights(network, keras_files.weights_of(start.path), start.name)
+            return network
+
+        network = keras_loop.train(
+            one, build, lambda n, steps: compiled(n, steps, options), feed, watch(data, seen), precision
+        )
+        twin = keras_files.in_float32(network, lambda: new_network(track, options["scale"]))
+        export, reference = keras_files.exporter(twin)
+        save = keras_files.of_built_in_layers(twin).save
+        facts = {**card_facts(track, options), **decides, **keras_files.facts(precision)}
+        card = one.finish(export, reference, facts, also={".keras": save})
+    one.close()
+    return card
+
+
+def first_weights(settings: Settings, track: str, scale: int) -> Start | None:
+    """Find what the run starts from: what the reader named, or for x2 and x4 the shipped x3, or nothing."""
+    from srutils.model_files.cards import model_path
+
+    given = settings.start
+    if given is None and track == "photo" and scale != 3 and model_path(FIRST).is_file():
+        given = FIRST
+    return Start.find(None if given == "none" else given, (".onnx", ".keras"))
+
+
+def load_data(settings: Settings, options: dict) -> sources.PairsData:
+    """Read the photographs, or read or simulate the lenses."""
+    scale, track = options["scale"], options["track"]
+    if track == "photo":
+        data = sources.photographs(settings.data, scale, settings.seed)
+        return replace(data, says=f"{data.says}; luma, 8 bits")
+    n = None if settings.data else QUICK if (settings.steps or 200) < 200 else options["lenses"]
+    return sources.lens_pairs(settings.data, track, scale, n, settings.seed)
+
+
+def enlarged(lr: np.ndarray, scale: int) -> np.ndarray:
+    """Enlarge an image by bicubic: what the network sees where it does not see LR itself."""
+    from srutils.pairs import resize
+
+    return resize(lr, (lr.shape[0] * scale, lr.shape[1] * scale))
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """Return the luma of a photograph of 8 bits, or a lens as it is: (H, W, 1), float32."""
+    from srutils.metrics import luma, quantize
+
+    return quantize(luma(image)) if image.dtype == np.uint8 else image
+
+
+def make_feed(settings: Settings, options: dict, data: sources.PairsData, seen):
+    """Return batches of what the network sees, and HR.
+
+    Raises
+    ------
+    ValueError
+        No image is as large as the patches that were asked for.
+    """
+    from srutils.training import PatchFeed
+
+    scale, photo = options["scale"], data.kind == "photo"
+    # 16 bits hold an enlargement of 8-bit levels to a sixteenth of a level, in half the memory
+    kind = np.float16 if photo else np.float32
+    inputs = [seen(_grey(lr), scale).astype(kind) for lr in data.train[0]]
+    targets = [_grey(hr).astype(kind) for hr in data.train[1]]
+    grow = targets[0].shape[0] // inputs[0].shape[0]
+    sides = [min(image.shape[:2]) for image in inputs]
+    usual = options["patch"] if max(sides) >= options["patch"] else min(sides)
+    side = settings.patch * scale // grow if settings.patch else usual
+    chosen = [i for i, length in enumerate(sides) if length >= side]
+    if not chosen:
+        raise ValueError(f"--patch is {settings.patch}; expected at most {max(sides) * grow // scale}")
+    if len(chosen) < len(sides) and is_main():
+        print(f"{len(sides) - len(chosen)} of {len(sides)} images are smaller than a patch and are left out")
+    inputs, targets = ([images[i] for i in chosen] for images in (inputs, targets))
+    root = np.sqrt([image.shape[0] * image.shape[1] for image in inputs])
+    more = {"tries": options.get("tries", 1), "seed": settings.seed, "chances": root / root.sum()}
+    return PatchFeed(inputs, targets, side, settings.batch or options["batch"], **more)
+
+
+def new_network(track: str, scale: int):
+    """Return the untrained network of a track."""
+    from srutils.networks import srcnn
+
+    if track == "deeplense":
+        return srcnn.three_layers_on_lr(scale, (9, 5, 5), linear=9)
+    return srcnn.three_layers()
+
+
+def compiled(network, steps: int, options: dict) -> None:
+    """Give a network Adam: its rate climbs for a while, then falls along a cosine to a hundredth."""
+    import keras
+
+    rate, warm = options["rate"], min(200, steps // 4)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.1 * rate, max(steps - warm, 1), alpha=0.01, warmup_target=rate, warmup_steps=warm
+    )
+    more = {"beta_2": options.get("beta_2", 0.999), "global_clipnorm": options.get("clip")}
+    network.compile(keras.optimizers.Adam(schedule, **more), "mse", jit_compile=False)
+
+
+def watch(data: sources.PairsData, seen):
+    """Return a function from the network to its PSNR on validation images, large photographs cut."""
+    import keras
+
+    from srutils import metrics
+    from srutils.recipes.scores import middle
+
+    chosen = []
+    for lr, hr in zip(data.val[0][:WATCHED], data.val[1][:WATCHED], strict=True):
+        lr, hr = middle(lr, hr, data.scale) if data.kind == "photo" else (lr, hr)
+        chosen.append((seen(_grey(lr), data.scale)[None], _grey(hr)))
+
+    def validate(network) -> dict[str, float]:
+        pictures = (keras.ops.convert_to_numpy(network(x, training=False))[0] for x, _ in chosen)
+        scores = [metrics.psnr(sr, hr) for sr, (_, hr) in zip(pictures, chosen, strict=True)]
+        return {"val_psnr": float(np.mean(scores))}
+
+    return validate
+
+
+def card_facts(track: str, options: dict) -> dict:
+    """Return what a card says of the network and its training."""
+    photo, on_lr, rate = track == "photo", track == "deeplense", options["rate"]
+    method = f"Adam, warm-up to {rate:g}, cosine to {rate / 100:g}, MSE"
+    method += (
+        f"; beta_2 {options['beta_2']:g}, gradient norm clipped at {options['clip']:g}; 9-5-5 on LR with a "
+        "linear 9 x 9 filter beside it, both times 0.1, added to LR, sub-pixel"
+        if on_lr
+        else ", added to the enlargement"
+    )
+    found = {"task": "photographs" if photo else "lenses", "scale": options["scale"], "method": method}
+    found |= {"channels": "luma" if photo else "gray", "edges": "repeat" if photo else "zero"}
+    found |= {"input": "lr" if on_lr else "bicubic"}
+    tries = options.get("tries", 1)
+    return found | ({"patches": f"the one with most contrast of {tries} random places"} if tries > 1 else {})
