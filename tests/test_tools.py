@@ -267,7 +267,7 @@ def test_a_good_script_is_accepted():
 
 
 def test_links_to_files_must_lead_somewhere(tmp_path):
-    (tmp_path / "there.md").write_text("")
+    (tmp_path / "there.md").write_text("", encoding="utf-8")
     text = "[a](there.md#part) [b](https://doi.org/1) [c](#here) ![d](absent.png) <a href='gone.html'>"
     found = policy.check_links(text, tmp_path)
     assert [c.split(": ")[1] for c in found] == ["absent.png", "gone.html"]
@@ -279,13 +279,18 @@ def lesson(tmp_path):
     path = tmp_path / "notebooks" / NAME
     script = project.script_of(path)
     script.parent.mkdir(parents=True)
-    script.write_text('# %% [markdown]\n# # A sample\n\n# %%\na = 1\nprint(a)\n\n# %% tags=["x"]\na + 1\n')
+    script.write_text(
+        '# %% [markdown]\n# # A sample\n\n# %%\na = 1\nprint(a)\n\n# %% tags=["x"]\na + 1\n', encoding="utf-8"
+    )
     return path
 
 
 def test_a_placeholder_becomes_the_set_up_cell(lesson):
     script = project.script_of(lesson)
-    script.write_text(script.read_text().replace("# %%\na = 1", '# %% tags=["set-up"]\n\n# %%\na = 1'))
+    script.write_text(
+        script.read_text(encoding="utf-8").replace("# %%\na = 1", '# %% tags=["set-up"]\n\n# %%\na = 1'),
+        encoding="utf-8",
+    )
     notebooks.sync_lesson(lesson, REPO)
     code_cells = policy.code_cells(nbformat.read(lesson, as_version=4))
     assert [c.source for c in code_cells] == [setup_cell(REPO), "a = 1\nprint(a)", "a + 1"]
@@ -296,7 +301,7 @@ def test_solutions_are_notebooks_too(lesson):
     script = project.script_of(solution)
     assert script.relative_to(lesson.parent).as_posix() == f"scripts/solutions/{lesson.stem}.py"
     script.parent.mkdir()
-    script.write_text("# %% [markdown]\n# # Solutions\n\n# %%\na = 2\n")
+    script.write_text("# %% [markdown]\n# # Solutions\n\n# %%\na = 2\n", encoding="utf-8")
     notebooks.sync_lesson(solution, REPO)
     cells = nbformat.read(solution, as_version=4).cells
     assert cells[1].source == badges(REPO, f"solutions/{NAME}") and NAME in cells[1].source
@@ -334,11 +339,11 @@ def test_sync_writes_both_files_once(lesson):
 def test_pairs_are_compared_by_content_and_tags(lesson):
     notebooks.sync_lesson(lesson, REPO)
     script = project.script_of(lesson)
-    text = script.read_text()
+    text = script.read_text(encoding="utf-8")
     for old, new in {"a = 1": "a = 2", 'tags=["x"]': 'tags=["y"]', "A sample": "Another"}.items():
-        script.write_text(text.replace(old, new))
+        script.write_text(text.replace(old, new), encoding="utf-8")
         assert "differ" in pair_complaints(lesson)[0]
-    script.write_text(text)
+    script.write_text(text, encoding="utf-8")
     assert pair_complaints(lesson) == []
 
 
@@ -350,7 +355,7 @@ def test_sync_keeps_outputs_and_ids_of_unchanged_cells(lesson):
         cell.outputs = [new_output("stream", text=f"{number}\n")]
     nbformat.write(nb, lesson)
     script = project.script_of(lesson)
-    script.write_text(script.read_text().replace("a + 1", "a + 2"))
+    script.write_text(script.read_text(encoding="utf-8").replace("a + 1", "a + 2"), encoding="utf-8")
     notebooks.sync_lesson(lesson, REPO)
     new = nbformat.read(lesson, as_version=4)
     assert [c.id for c in new.cells[:-1]] == [c.id for c in nb.cells[:-1]]
@@ -362,7 +367,7 @@ def test_sync_keeps_outputs_and_ids_of_unchanged_cells(lesson):
 def edit(path, old, new):
     """Replace text in a cell of a notebook, or in a script, as an editor of that file alone does."""
     if path.suffix == ".py":
-        path.write_text(path.read_text().replace(old, new))
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
         return
     nb = nbformat.read(path, as_version=4)
     for cell in nb.cells:
@@ -375,7 +380,9 @@ def test_the_file_that_was_edited_is_taken_over(lesson, edited):
     notebooks.sync_lesson(lesson, REPO)
     edit(lesson if edited == "notebook" else project.script_of(lesson), "a + 1", "a + 2")
     assert lesson in notebooks.sync_lesson(lesson, REPO)
-    assert "a + 2" in lesson.read_text() and "a + 2" in project.script_of(lesson).read_text()
+    assert "a + 2" in lesson.read_text(encoding="utf-8") and "a + 2" in project.script_of(lesson).read_text(
+        encoding="utf-8"
+    )
     assert notebooks.sync_lesson(lesson, REPO) == [] and pair_complaints(lesson) == []
 
 
@@ -394,7 +401,7 @@ def test_edits_of_both_files_are_never_dropped(lesson, stamped):
         notebooks.sync_lesson(lesson, REPO)
     assert (lesson.read_bytes(), script.read_bytes()) == before
     notebooks.sync_lesson(lesson, REPO, "script")
-    assert "a = 1" in script.read_text() and "a + 2" in lesson.read_text()
+    assert "a = 1" in script.read_text(encoding="utf-8") and "a + 2" in lesson.read_text(encoding="utf-8")
 
 
 def test_both_files_saved_by_jupyterlab_agree(lesson):
@@ -409,12 +416,16 @@ def test_both_files_saved_by_jupyterlab_agree(lesson):
 def test_a_fold_survives_the_way_through_both_files(lesson):
     script = project.script_of(lesson)
     script.write_text(
-        script.read_text() + '\n# %% tags=["check"] jupyter={"source_hidden": true}\nassert a == 1\n'
+        script.read_text(encoding="utf-8")
+        + '\n# %% tags=["check"] jupyter={"source_hidden": true}\nassert a == 1\n',
+        encoding="utf-8",
     )
     notebooks.sync_lesson(lesson, REPO)
     last = nbformat.read(lesson, as_version=4).cells[-1].metadata
     assert last == {"tags": ["check"], "jupyter": {"source_hidden": True}}
-    assert notebooks.sync_lesson(lesson, REPO) == [] and '"source_hidden": true' in script.read_text()
+    assert notebooks.sync_lesson(lesson, REPO) == [] and '"source_hidden": true' in script.read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_late_first_picture_is_a_hint_and_no_complaint():
@@ -429,7 +440,7 @@ def test_sync_from_a_notebook(lesson):
     edit(lesson, "a + 1", "a + 3")
     edit(project.script_of(lesson), "a + 1", "a + 4")
     notebooks.sync_lesson(lesson, REPO, "notebook")
-    assert "a + 3" in project.script_of(lesson).read_text()
+    assert "a + 3" in project.script_of(lesson).read_text(encoding="utf-8")
     assert pair_complaints(lesson) == []
 
 
@@ -437,18 +448,22 @@ def test_links_are_written_everywhere(lesson, tmp_path):
     notebooks.sync_lesson(lesson, "super/course")
     solution = lesson.parent / "solutions" / NAME
     project.script_of(solution).parent.mkdir()
-    project.script_of(solution).write_text(project.script_of(lesson).read_text())
+    project.script_of(solution).write_text(
+        project.script_of(lesson).read_text(encoding="utf-8"), encoding="utf-8"
+    )
     notebooks.sync_lesson(solution, "super/course")
     (tmp_path / "pyproject.toml").write_text(
-        '[project.urls]\nRepository = "https://github.com/super/course"\n'
+        '[project.urls]\nRepository = "https://github.com/super/course"\n', encoding="utf-8"
     )
     hosts = badges("super/course") + badges("super/course", NAME)
-    (tmp_path / "README.md").write_text(f"{BEGIN}{END}\n{hosts}")
+    (tmp_path / "README.md").write_text(f"{BEGIN}{END}\n{hosts}", encoding="utf-8")
     notebooks.set_links("you/fork", tmp_path)
     assert project.repository(tmp_path) == "you/fork"
     pairs = [(path, project.script_of(path)) for path in (lesson, solution)]
     for path in (tmp_path / "README.md", *pairs[0], *pairs[1]):
-        assert "you/fork" in path.read_text() and "super/course" not in path.read_text()
+        assert "you/fork" in path.read_text(encoding="utf-8") and "super/course" not in path.read_text(
+            encoding="utf-8"
+        )
     with pytest.raises(ValueError, match="owner/name"):
         notebooks.set_links("https://github.com/you/fork", tmp_path)
 
@@ -505,8 +520,8 @@ def little_course(tmp_path):
     """Return the root of a course of one lesson, which prints a table and counts its own runs."""
     for folder in ("notebooks", "srutils", "data/models"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "constraints.txt").write_text("a==1\n")
-    (tmp_path / "srutils" / "x.py").write_text("1\n")
+    (tmp_path / "constraints.txt").write_text("a==1\n", encoding="utf-8")
+    (tmp_path / "srutils" / "x.py").write_text("1\n", encoding="utf-8")
     nb = small("open('runs', 'a').write('x')", "print('|a|\\n|-|\\n|1|')")
     nb.cells[1].metadata["tags"] = ["readme-table", "table-one"]
     nbformat.write(nb, tmp_path / "notebooks" / "01_a.ipynb")
@@ -519,22 +534,22 @@ def test_a_second_run_does_nothing_until_something_changes(little_course, monkey
 
     def runs(**options):
         course.run_course(paths, out, root=little_course, **options)
-        return len((little_course / "notebooks" / "runs").read_text())
+        return len((little_course / "notebooks" / "runs").read_text(encoding="utf-8"))
 
     assert runs() == 1 and runs() == 1
     paths[0].touch()
     assert runs() == 1  # dates do not matter
     assert runs(force=True) == 2
-    (little_course / "srutils" / "x.py").write_text("2\n")
+    (little_course / "srutils" / "x.py").write_text("2\n", encoding="utf-8")
     assert runs() == 3
     (little_course / "srutils" / "exercises").mkdir()
-    (little_course / "srutils" / "exercises" / "lesson_01.py").write_text("1\n")
+    (little_course / "srutils" / "exercises" / "lesson_01.py").write_text("1\n", encoding="utf-8")
     assert runs() == 4
     (little_course / "data" / "models" / "m.onnx").write_bytes(b"1")
     assert runs() == 5
     monkeypatch.setenv("SR_DATA", str(little_course))
     assert runs() == 6
-    (out / "01_a.json").write_text("broken")
+    (out / "01_a.json").write_text("broken", encoding="utf-8")
     assert runs() == 7 and runs() == 7
 
 
@@ -590,4 +605,4 @@ def test_writing_leaves_the_old_file_when_it_fails(tmp_path):
     project.write_aside(path, json.dumps(1))
     with pytest.raises(UnicodeEncodeError):
         project.write_aside(path, "\ud800")
-    assert path.read_text() == "1"
+    assert path.read_text(encoding="utf-8") == "1"

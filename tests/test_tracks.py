@@ -463,7 +463,7 @@ def test_saved_pairs_load_again(tmp_path, scale):
     assert read.scale == scale
     assert read.name == pairs.name and (read.labels == pairs.labels).all()
     assert read.target is read.truth
-    lines = (tmp_path / "new" / "set" / "lenses.csv").read_text().splitlines()
+    lines = (tmp_path / "new" / "set" / "lenses.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 12
     assert lines[2].startswith(f"sample2,telescope-x{scale},subhalo,1,")
     assert [f.name for f in (tmp_path / "new").iterdir()] == ["set"]

@@ -105,8 +105,8 @@ def test_a_strided_network_leaves_no_seam_and_takes_any_size(tmp_path, given, sc
 
 def test_too_small_a_receptive_field_shows_seams(tmp_path):
     path = random_model(tmp_path)
-    card = json.loads(path.with_suffix(".json").read_text())
-    path.with_suffix(".json").write_text(json.dumps(card | {"receptive_field": 1}))
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    path.with_suffix(".json").write_text(json.dumps(card | {"receptive_field": 1}), encoding="utf-8")
     image = RNG.random((37, 29, 1), np.float32)
     up = Upscaler.load(path)
     assert np.abs(up(image, tile=8) - up(image, tile=64)).max() > 1e-3
@@ -188,8 +188,8 @@ def test_a_missing_card(tmp_path):
 )
 def test_a_wrong_card(tmp_path, change, message):
     path = nearest_model(tmp_path)
-    card = json.loads(path.with_suffix(".json").read_text())
-    path.with_suffix(".json").write_text(json.dumps(card | change))
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    path.with_suffix(".json").write_text(json.dumps(card | change), encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         Upscaler.load(path)
 
@@ -214,11 +214,11 @@ def test_a_corrupt_model(tmp_path, keep):
 
 def test_a_model_that_is_not_what_its_card_says(tmp_path):
     path = nearest_model(tmp_path, channels="rgb")
-    card = json.loads(path.with_suffix(".json").read_text())
-    path.with_suffix(".json").write_text(json.dumps(card | {"channels": "luma"}))
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    path.with_suffix(".json").write_text(json.dumps(card | {"channels": "luma"}), encoding="utf-8")
     with pytest.raises(ValueError, match=r"expected one input lr \(N, H, W, 1\)"):
         Upscaler.load(path)
-    path.with_suffix(".json").write_text(json.dumps(card | {"scale": 3}))
+    path.with_suffix(".json").write_text(json.dumps(card | {"scale": 3}), encoding="utf-8")
     with pytest.raises(ValueError, match=r"nearest-net made \(8, 10, 3\) of 4 x 5 pixels; its card says x3"):
         Upscaler.load(path)(RNG.random((4, 5, 3)))
 

@@ -557,7 +557,7 @@ def album(tmp_path):
     write_picture(folder / "one" / "two" / "b.JPG", Picture(levels(5, 4)))
     np.save(folder / "one" / "c.npy", RNG.normal(size=(3, 4)))
     (folder / "bad" / "d.png").write_bytes(b"\x89PNG\r\n\x1a\n, then nothing")
-    (folder / "notes.txt").write_text("no image")
+    (folder / "notes.txt").write_text("no image", encoding="utf-8")
     (folder / ".hidden.png").write_bytes(b"")
     return folder
 

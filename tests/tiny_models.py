@@ -36,7 +36,7 @@ def write_model(folder, name, layers, *, scale, channels, given, field, stride=1
     checker.check_model(model)
     save(model, str(folder / f"{name}.onnx"))
     card = {"name": name, "task": "upscale", "scale": scale, "channels": channels, "input": given} | card
-    (folder / f"{name}.json").write_text(json.dumps(card | {"receptive_field": field}))
+    (folder / f"{name}.json").write_text(json.dumps(card | {"receptive_field": field}), encoding="utf-8")
     return folder / f"{name}.onnx"
 
 

@@ -75,7 +75,9 @@ def peak_memory() -> int | None:
     """
     status = Path("/proc/self/status")
     if status.is_file():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        line = next(
+            line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")
+        )
         return 1024 * int(line.split()[1])
     if sys.platform == "darwin":
         import resource
