@@ -17,10 +17,12 @@ from srutils.files.images import read_image
 from srutils.lensing.class_folders import class_files
 from srutils.lensing.priors import CLASSES
 from srutils.model_files.cards import is_classifier, model_path, read_card
+from srutils.model_files.engine import open_session
 from srutils.model_files.export import write_model
 
 LENSES = 1500  # drawn for an evaluation unless --n says otherwise
 CARD_KEYS = {"name", "task", "classes", "size", "parameters"}
+ENDS = dict.fromkeys(("image", "probability", "where"), ("batch",))  # of the model file, and their free axis
 
 
 # ---------------------------------------------------------------- images
@@ -133,18 +135,13 @@ class Classifier:
         ValueError
             Unknown name; unreadable card or model; a model that classifies nothing.
         """
-        import onnxruntime
-
         path = model_path(name)
         if not path.is_file():
             raise ValueError(
                 f"no classifier called {str(name)!r}; expected a name or a path to an .onnx file"
             )
         card = classifier_card(path.with_suffix(".json"))
-        try:
-            session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime has no common base class for what a bad file raises
-            raise ValueError(f"cannot read the model {path}: {' '.join(str(error).split())}") from None
+        session = open_session(path)
         ends = [end.name for end in (*session.get_inputs(), *session.get_outputs())]
         if ends[:2] != ["image", "probability"]:
             raise ValueError(f"the model {path} has {ends}; expected input image and output probability")
@@ -217,30 +214,7 @@ def save_classifier(
     ValueError
         If ONNX Runtime's probabilities differ from the original's by more than 1e-4.
     """
-    import onnxruntime
-
-    def compare(path):
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        size = card["size"]
-        x = np.random.default_rng(0).random((5, size, size, 1), np.float32) if examples is None else examples
-        ours = session.run(["probability"], {"image": x})[0]
-        return float(np.abs(ours - np.asarray(reference(x))).max())
-
+    if examples is None:
+        examples = np.random.default_rng(0).random((5, card["size"], card["size"], 1), np.float32)
     card = {"task": "classify", "classes": list(CLASSES), **card}
-    return write_model(name, folder, export, _name_ends, compare, card)
-
-
-def _name_ends(model):
-    """Call the input "image", the outputs "probability" and "where", and the first axis of all "batch"."""
-    graph = model.graph
-    names = {graph.input[0].name: "image"}
-    names |= dict(zip([end.name for end in graph.output], ("probability", "where"), strict=False))
-    for node in graph.node:
-        for fields in (node.input, node.output):
-            for i, old in enumerate(fields):
-                fields[i] = names.get(old, old)
-    for value in (graph.input[0], *graph.output):
-        value.name = names[value.name]
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    del graph.value_info[:]
-    return model
+    return write_model(name, folder, export, reference, card, ENDS, [examples])

@@ -7,6 +7,7 @@ where the hardware computes with it, and rounds: it is never taken unasked.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ ENGINES = ("auto", "onnxruntime", "openvino", "openvino-bf16")
 
 
 def preferred() -> str:
-    """The engine that "auto" takes: OpenVINO, in float32, where it is installed."""
+    """Name the engine that "auto" takes: OpenVINO, in float32, where it is installed."""
     return "openvino" if importlib.util.find_spec("openvino") is not None else "onnxruntime"
 
 
@@ -25,6 +26,22 @@ def check_engine(name: str) -> None:
     """Raise ValueError if no engine has this name."""
     if name not in ENGINES:
         raise ValueError(f"no engine called {name!r}; there are {', '.join(ENGINES)}")
+
+
+def open_session(path: str | Path):
+    """Open an ONNX file with ONNX Runtime, on the processor, whatever its inputs and outputs are.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read.
+    """
+    with _reading(path):
+        return _session(path)
 
 
 def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callable[[np.ndarray], np.ndarray]:
@@ -50,12 +67,8 @@ def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callabl
     """
     check_engine(engine)
     engine = preferred() if engine == "auto" else engine
-    try:
+    with _reading(path):
         opened = _openvino(path, engine) if engine.startswith("openvino") else _onnxruntime(path)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"{error.name} is not installed: pip install 'srutils[fast]'") from None
-    except Exception as error:  # neither has a common base class for what a bad file raises
-        raise ValueError(f"cannot read the model {path}: {' '.join(str(error).split())}") from None
     inputs, outputs, run = opened
     # an axis is a number where it is fixed
     n, h, w, c = inputs["lr"] if list(inputs) == ["lr"] and len(inputs["lr"]) == 4 else (0, 0, 0, 0)
@@ -65,10 +78,25 @@ def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callabl
     return run
 
 
-def _onnxruntime(path):
+@contextlib.contextmanager
+def _reading(path):
+    """Turn whatever an engine raises into one sentence: none has a base class for what a bad file raises."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed: pip install 'srutils[fast]'") from None
+    except Exception as error:
+        raise ValueError(f"cannot read the model {path}: {' '.join(str(error).split())}") from None
+
+
+def _session(path):
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def _onnxruntime(path):
+    session = _session(path)
     inputs = {end.name: list(end.shape) for end in session.get_inputs()}
     outputs = [end.name for end in session.get_outputs()]
     return inputs, outputs, lambda lr: session.run(["sr"], {"lr": lr})[0]

@@ -1,4 +1,4 @@
-"""A trained network as two files: ``NAME.onnx``, compared with the original, and its card ``NAME.json``."""
+"""Write a trained network as two files: ``NAME.onnx``, compared with the original, and ``NAME.json``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import numpy as np
 
 from srutils.files.atomic import aside, file_sha256
 from srutils.model_files.cards import commit, hardware
+from srutils.model_files.engine import open_session
+
+ENDS = {"lr": ("batch", "height", "width"), "sr": ("batch", "sr_height", "sr_width")}
+MAX_DIFFERENCE = 1e-4
 
 
 def save_model(
@@ -44,37 +48,36 @@ def save_model(
         If ONNX Runtime's output differs from the original's by more than 1e-4.
     """
     channels, multiple = 3 if card["channels"] == "rgb" else 1, card.get("multiple", 1)
-
-    def compare(path):
-        return _difference(_runner(path), reference, channels, multiple)
-
-    def facts(path):
-        return {"receptive_field": receptive_field(_runner(path), channels, multiple)}
-
-    return write_model(name, folder, export, _rename, compare, card, facts)
+    rng, examples = np.random.default_rng(0), []
+    for n, *sides in ((1, 32, 32), (3, 17, 40), (2, 45, 24)):
+        height, width = (-(-side // multiple) * multiple for side in sides)
+        examples.append(rng.random((n, height, width, channels), dtype=np.float32))
+    return write_model(name, folder, export, reference, card, ENDS, examples, multiple)
 
 
 def write_model(
     name: str,
     folder: Path,
     export: Callable[[Path], None],
-    rename: Callable,
-    compare: Callable[[Path], float],
+    reference: Callable[[np.ndarray], np.ndarray],
     card: dict,
-    facts: Callable[[Path], dict] = lambda path: {},
+    ends: dict[str, tuple[str, ...]],
+    examples: list[np.ndarray],
+    multiple: int | None = None,
 ) -> dict:
     """Write ``NAME.onnx`` and ``NAME.json`` aside, check the file, and move both to their place.
 
     Parameters
     ----------
-    name, folder, export, card
-        As in `save_model`.
-    rename : callable
-        Gives an ONNX model's inputs, outputs and free axes the names that the course knows.
-    compare : callable
-        From the file's path to the greatest difference of its outputs from the original's.
-    facts : callable, optional
-        From the file's path to more entries of the card.
+    name, folder, export, reference, card
+        As in `save_model`; `reference` gives what the first output is to be.
+    ends : dict of str to tuple of str
+        What the input and the outputs are to be called, in this order, and the first axes of each, which are
+        free.
+    examples : list of ndarray
+        Inputs to compare on.
+    multiple : int, optional
+        Measure the receptive field, too, for images whose sides are multiples of this.
 
     Returns
     -------
@@ -84,18 +87,20 @@ def write_model(
     Raises
     ------
     ValueError
-        If that difference is above 1e-4, or NaN.
+        If the greatest difference is above 1e-4, or NaN.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with aside(folder / f"{name}.onnx") as file, aside(folder / f"{name}.json") as text:
-        model, difference = _export(export, rename, compare, file)
-        if not difference <= 1e-4:
+        model, run, difference = _export(export, reference, file, ends, examples)
+        if not difference <= MAX_DIFFERENCE:
             raise ValueError(
                 f"{name}: ONNX Runtime differs from the original by {difference:.1e}; expected below 1e-4"
             )
         card = {"name": name, **card}
         card.setdefault("parameters", _parameters(model.graph))
-        card |= facts(file) | {"onnx_max_difference": difference, "hardware": hardware()}
+        if multiple is not None:
+            card["receptive_field"] = receptive_field(run, examples[0].shape[-1], multiple)
+        card |= {"onnx_max_difference": difference, "hardware": hardware()}
         card |= {"commit": commit(), "sha256": file_sha256(file)}
         text.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return card
@@ -105,46 +110,47 @@ class WrongShape(ValueError):
     """An ONNX file's output has another shape than the original's."""
 
 
-def _export(export, rename, compare, file: Path, tries: int = 6):
-    """Export to `file` and name its ends; return the model and its difference from the original.
+def _export(export, reference, file: Path, ends: dict, examples: list, tries: int = 6):
+    """Export to `file` and name its ends; return the model, what runs it, and the greatest difference.
 
     tf2onnx 1.17 loses the last node of a network with one channel in about one export of ten, and its output
     has an axis too many then, which a difference of numbers would not tell. So the export is tried again.
     """
     import onnx
 
+    given, returned = list(ends)[:2]
     while True:
         export(file)
-        model = rename(onnx.load(str(file)))
+        model = _rename(onnx.load(str(file)), ends)
         onnx.checker.check_model(model)
         onnx.save(model, str(file))
+        session = open_session(file)
+        run = lambda x, session=session: session.run([returned], {given: x})[0]  # noqa: E731
         tries -= 1
         try:
-            return model, compare(file)
+            return model, run, float(np.max([_difference(run(x), reference(x)) for x in examples]))
         except WrongShape:
             if not tries:
                 raise
 
 
-def _parameters(graph):
-    """Count the numbers that were learned: float arrays, but not the factors of an enlargement (Resize)."""
-    factors = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
-    learned = (w for w in graph.initializer if w.data_type == 1 and len(w.dims) and w.name not in factors)
-    return sum(int(np.prod(w.dims)) for w in learned)
+def _difference(ours: np.ndarray, theirs) -> float:
+    theirs = np.asarray(theirs, np.float32)
+    if ours.shape != theirs.shape:
+        raise WrongShape(f"the ONNX file computes {ours.shape} where the original has {theirs.shape}")
+    return float(np.abs(ours - theirs).max())
 
 
-def _rename(model):
-    """Name the input "lr", the output "sr" and the free axes, whatever the exporter chose."""
+def _rename(model, ends: dict[str, tuple[str, ...]]):
+    """Name an ONNX model's input, its outputs and their free axes, whatever the exporter chose."""
     graph = model.graph
-    names = {graph.input[0].name: "lr", graph.output[0].name: "sr"}
+    values = [graph.input[0], *graph.output]
+    names = {value.name: new for value, new in zip(values, ends, strict=False)}
     for node in graph.node:
         for fields in (node.input, node.output):
             for i, old in enumerate(fields):
                 fields[i] = names.get(old, old)
-    for value, new, axes in (
-        (graph.input[0], "lr", ("batch", "height", "width")),
-        (graph.output[0], "sr", ("batch", "sr_height", "sr_width")),
-    ):
+    for value, (new, axes) in zip(values, ends.items(), strict=False):
         value.name = new
         for dim, axis in zip(value.type.tensor_type.shape.dim, axes, strict=False):
             dim.dim_param = axis
@@ -152,24 +158,11 @@ def _rename(model):
     return model
 
 
-def _runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda x: session.run(["sr"], {"lr": x})[0]
-
-
-def _difference(run, reference, channels: int, multiple: int) -> float:
-    rng = np.random.default_rng(0)
-    worst = 0.0
-    for n, height, width in ((1, 32, 32), (3, 17, 40), (2, 45, 24)):
-        height, width = (-(-side // multiple) * multiple for side in (height, width))
-        x = rng.random((n, height, width, channels), dtype=np.float32)
-        ours, theirs = run(x), np.asarray(reference(x), np.float32)
-        if ours.shape != theirs.shape:
-            raise WrongShape(f"the ONNX file computes {ours.shape} where the original has {theirs.shape}")
-        worst = max(worst, float(np.abs(ours - theirs).max()))
-    return worst
+def _parameters(graph):
+    """Count the numbers that were learned: float arrays, but not the factors of an enlargement (Resize)."""
+    factors = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
+    learned = (w for w in graph.initializer if w.data_type == 1 and len(w.dims) and w.name not in factors)
+    return sum(int(np.prod(w.dims)) for w in learned)
 
 
 def receptive_field(

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from astropy import units as u
 
 # How headers write what astropy has under another name, in small letters.
 NAMES = {
@@ -60,10 +56,18 @@ def _word(match: re.Match) -> str:
     return WORDS.get(bare, bare if isinstance(getattr(u, bare, None), u.UnitBase) else word)
 
 
-def parsed(text: str) -> u.UnitBase | None:
-    """Read a unit as astropy does, after spelling its words as astropy does; None if that is no unit.
+def parsed(text: str):
+    """Read a unit with astropy, after its words are spelt as astropy spells them.
 
-    Numbers in front are left out.
+    Parameters
+    ----------
+    text : str
+        Numbers in front are left out.
+
+    Returns
+    -------
+    astropy.units.UnitBase or FunctionUnitBase, or None
+        None if that is not a unit.
     """
     from astropy import units as u
 
@@ -87,7 +91,7 @@ def parsed(text: str) -> u.UnitBase | None:
 
 @lru_cache(maxsize=1024)
 def area_power(unit: str) -> int | None:
-    """By which power of a pixel's area values of this BUNIT shrink when pixels are divided.
+    """Find by which power of a pixel's area values of this BUNIT shrink when pixels are divided.
 
     Smaller pixels share an amount of light, such as counts or Jy (1), and a variance of amounts goes by the
     square (2). What is given for each beam, solid angle or square parsec is the same in a smaller pixel, and
