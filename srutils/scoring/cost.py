@@ -1,4 +1,4 @@
-"""What an upscaler costs: speed and memory, measured in a process of its own."""
+"""Measure what an upscaler costs: speed and memory, in a process of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COST_SIZE = {"deeplense": (8, 75, 75, 1), "telescope": (8, 128, 128, 1), "photos
 
 
 def measure_cost(model: str, data: str, scale: int) -> dict:
-    """Speed and memory of an upscaler, measured in a process of its own.
+    """Measure the speed and the memory of an upscaler in a process of its own.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def _cost(model: str, data: str, scale: str) -> None:
     image = np.random.default_rng(0).random(shape, np.float32)
     if model in DECONVOLVERS:
         from srutils.lensing import baselines  # noqa: F401
-    before = _memory("VmRSS")
+    before = _linux("VmRSS")
     upscaler = Upscaler.load(model, int(scale))
     upscaler(image)  # the first call sets things up
     seconds = []
@@ -56,13 +56,25 @@ def _cost(model: str, data: str, scale: str) -> None:
         begin = time.perf_counter()
         out = upscaler(image)
         seconds.append(time.perf_counter() - begin)
-    peak = _memory("VmHWM")
+    peak = peak_memory()
     memory = None if None in (before, peak) else max(peak - before, 0) / 1e6
     speed = out[..., 0].size / 1e6 / min(seconds)
     print(json.dumps({"megapixels_per_second": speed, "memory_mb": memory}))
 
 
-def _memory(key: str) -> int | None:
+def peak_memory() -> int | None:
+    """Read the most memory that this process ever held, in bytes; None where the system does not say.
+
+    On Linux ``ru_maxrss`` will not do: it begins with what the parent held when it started this process.
+    """
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return _linux("VmHWM")
+
+
+def _linux(key: str) -> int | None:
     """Bytes that Linux says this process holds ("VmRSS") or held at most ("VmHWM"); None elsewhere."""
     try:
         text = Path("/proc/self/status").read_text(encoding="ascii")

@@ -6,8 +6,8 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 
+from srutils.scoring.cost import peak_memory
 from tools.bench.engines import SIZE
 from tools.bench.race import Row
 from tools.project import ROOT
@@ -66,24 +66,6 @@ def measure(name: str, rounds: int, height: int, width: int) -> tuple[list[float
         model(image)
         speeds.append(amount / (time.perf_counter() - start))
     return speeds[1:], peak_memory()
-
-
-def peak_memory() -> int | None:
-    """The most memory that this process ever held, in bytes; None where the system does not say.
-
-    On Linux, ``ru_maxrss`` will not do: it begins with what the parent held when it started this process.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(
-            line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")
-        )
-        return 1024 * int(line.split()[1])
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return None
 
 
 if __name__ == "__main__":
