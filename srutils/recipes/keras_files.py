@@ -93,7 +93,7 @@ def in_float32(network, build: Callable):
 
 
 def exporter(network) -> tuple[Callable[[Path], None], Callable[[np.ndarray], np.ndarray]]:
-    """Return what `srutils.model_files.save_model` wants of a network: how to write it, and how to run it.
+    """Return what `srutils.model_files` wants of a network: how to write it, and its first output.
 
     With PyTorch behind it, Keras exports by tracing a picture of one pixel, around which strides lie
     differently; so a larger one is traced there.
@@ -109,14 +109,18 @@ def exporter(network) -> tuple[Callable[[Path], None], Callable[[np.ndarray], np
             if keras.backend.backend() == "torch":
                 import torch
 
-                axes = {"lr": {0: "batch", 1: "height", 2: "width"}}
-                options = {"input_names": ["lr"], "dynamic_axes": axes, "dynamo": False}
+                free = {i: f"axis{i}" for i, side in enumerate(network.inputs[0].shape) if side is None}
+                options = {"input_names": ["x"], "dynamic_axes": {"x": free}, "dynamo": False}
                 torch.onnx.export(network.eval(), torch.zeros(1, *sides), str(path), **options)
             else:
                 logging.getLogger("tf2onnx").setLevel(logging.ERROR)
                 network.export(str(path), format="onnx", verbose=False)
 
-    return export, lambda x: keras.ops.convert_to_numpy(network(x))
+    def reference(x: np.ndarray) -> np.ndarray:
+        answer = network(x)
+        return keras.ops.convert_to_numpy(answer[0] if isinstance(answer, list | tuple) else answer)
+
+    return export, reference
 
 
 def of_built_in_layers(network):

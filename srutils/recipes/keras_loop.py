@@ -50,6 +50,15 @@ def precision_for(settings: Settings, usual: str) -> str:
     return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "no"
 
 
+def cosine(rate: float, steps: int, last: float = 0.01):
+    """Return a learning rate that climbs for at most 200 steps, then falls to `last` of `rate`."""
+    import keras
+
+    warm = min(200, steps // 4)
+    options = {"alpha": last, "warmup_target": rate, "warmup_steps": warm}
+    return keras.optimizers.schedules.CosineDecay(rate / 10, max(steps - warm, 1), **options)
+
+
 def train(run: Run, build: Callable, compiled: Callable, feed, validate: Callable, precision: str) -> object:
     """Take the run's remaining steps; keep a record and a checkpoint at every tenth of them at least.
 

@@ -88,7 +88,8 @@ BOTH |= {"weights": {"pixel": 20.0, "content": 0.01, "adversarial": 0.005}}
 SRCNN = {"track": "photo", "tries": 2, "precision": "auto"}
 ON_LR = {"track": "deeplense", "lenses": 6000, "steps": 3500, "patch": 40, "rate": 1e-3}
 ON_LR |= {"beta_2": 0.99, "clip": 0.05}
-AUTOENCODER = {"scale": 2, "steps": 5000, "batch": 16, "patch": 32, "rate": 2e-3, "precision": "auto"}
+AUTOENCODER = {"scale": 2, "steps": 5000, "batch": 16, "patch": 32, "tries": 1, "rate": 2e-3}
+AUTOENCODER |= {"precision": "auto"}
 
 _ALL = [
     *(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from srutils.recipes import data as sources
+from srutils.recipes import keras_files, keras_loop
 from srutils.recipes.runs import Run, is_main
 from srutils.recipes.settings import Settings
 from srutils.recipes.start import Start
@@ -24,7 +25,7 @@ def run(settings: Settings, recipe) -> dict:
     ValueError, OSError
         A setting or data that cannot be used.
     """
-    from srutils.recipes import keras_files, keras_loop
+    import keras
 
     options, track = recipe.options, recipe.options["track"]
     start = first_weights(settings, track, options["scale"])
@@ -42,9 +43,12 @@ def run(settings: Settings, recipe) -> dict:
                 keras_files.give_weights(network, keras_files.weights_of(start.path), start.name)
             return network
 
-        network = keras_loop.train(
-            one, build, lambda n, steps: compiled(n, steps, options), feed, watch(data, seen), precision
-        )
+        def compiled(network, steps):
+            more = {"beta_2": options.get("beta_2", 0.999), "global_clipnorm": options.get("clip")}
+            adam = keras.optimizers.Adam(keras_loop.cosine(options["rate"], steps), **more)
+            network.compile(adam, "mse", jit_compile=False)
+
+        network = keras_loop.train(one, build, compiled, feed, watch(data, seen), precision)
         twin = keras_files.in_float32(network, lambda: new_network(track, options["scale"]))
         export, reference = keras_files.exporter(twin)
         save = keras_files.of_built_in_layers(twin).save
@@ -125,18 +129,6 @@ def new_network(track: str, scale: int):
     if track == "deeplense":
         return srcnn.three_layers_on_lr(scale, (9, 5, 5), linear=9)
     return srcnn.three_layers()
-
-
-def compiled(network, steps: int, options: dict) -> None:
-    """Give a network Adam: its rate climbs for a while, then falls along a cosine to a hundredth."""
-    import keras
-
-    rate, warm = options["rate"], min(200, steps // 4)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.1 * rate, max(steps - warm, 1), alpha=0.01, warmup_target=rate, warmup_steps=warm
-    )
-    more = {"beta_2": options.get("beta_2", 0.999), "global_clipnorm": options.get("clip")}
-    network.compile(keras.optimizers.Adam(schedule, **more), "mse", jit_compile=False)
 
 
 def watch(data: sources.PairsData, seen):

@@ -1,0 +1,203 @@
+"""The lens classifier: the course's compact network, or InceptionResNetV2, on simulated lenses or folders."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from srutils.lensing.priors import CLASSES
+from srutils.pairs import dihedral
+from srutils.recipes import classifier_files, keras_files, keras_loop
+from srutils.recipes.class_data import class_images, fingerprint
+from srutils.recipes.runs import Run
+from srutils.recipes.settings import Settings
+from srutils.recipes.start import Start
+from srutils.training import Feed
+
+SIZE = 128
+ARCHS = ("compact", "inception-resnet-v2")
+WATCHED = 600  # images that validation looks at during a run
+SMALL = 16  # images a step of the large network, which has 64 times the weights
+QUICK = 60  # triplets simulated for runs of less than 200 steps
+
+
+def run(settings: Settings, recipe) -> dict:
+    """Train a classifier and write its model file; return the card.
+
+    Raises
+    ------
+    ValueError, OSError
+        A setting or data that cannot be used.
+    """
+    options, arch = recipe.options, settings.arch or ARCHS[0]
+    if arch not in ARCHS:
+        raise ValueError(f"--arch is {arch!r}; expected {' or '.join(ARCHS)}")
+    large = arch != ARCHS[0]
+    if large and settings.data is None:
+        raise ValueError(f"--arch {arch} learns from your own folders: give --data as well")
+    start = Start.find(settings.start, (".onnx", ".keras"))
+    if start is not None and large:
+        raise ValueError(f"--from is for the compact network; --arch {arch} begins with random weights")
+    precision = keras_loop.precision_for(settings, options["precision"])
+    size = settings.batch or (SMALL if large else options["batch"])
+    if settings.data is None:
+        data, feed = simulated(settings, options, size)
+    else:
+        data = class_images(settings.data, settings.classes, SIZE, settings.seed)
+        feed = Shown(*data.train, size, settings.seed)
+    decides = {"arch": arch, "batch": feed.size, "precision": precision}
+    with keras_loop.on_device(settings):
+        one = Run.open(settings, recipe, data, start=start, **decides)
+
+        def build():
+            return classifier_files.new_network(arch, settings.data is None, start)
+
+        def compiled(network, steps):
+            if settings.data is None:
+                feed.easy = min(3000, steps // 5)
+            classifier_files.give_losses(network, options["rate"], steps)
+
+        watched = watch(data.val[0][:WATCHED], data.val[1][:WATCHED])
+        network = keras_loop.train(one, build, compiled, feed, watched, precision)
+        shipping = classifier_files.finished(network, arch, start, SIZE)
+        facts = {"arch": arch, "size": SIZE, "channels": "gray", **decides, **keras_files.facts(precision)}
+        facts["input"] = f"min-max normalised, the middle {SIZE} x {SIZE} px"
+        facts |= {"presentations": one.steps * feed.size}
+        keys = ("step", "logits_loss", "where_loss", "val_auc")
+        facts["history"] = [[round(row.get(key, 0), 4) for key in keys] for row in one.rows]
+        write = classifier_files.writer(shipping, data.val[0][:6].astype(np.float32))
+        card = one.deliver(write, facts, lambda path: scores(path, data), also={".keras": shipping.save})
+    print(table(card["metrics"]), end="")
+    one.close()
+    return card
+
+
+# ---------------------------------------------------------------- data
+class Shown(Feed):
+    """Batches of a reader's images, turned, mirrored and shifted at random, and their classes.
+
+    A lens has no left and right: see lesson 06 for which of these changes an image allows.
+    """
+
+    def __init__(self, images, labels, size: int, seed: int):
+        super().__init__()
+        self.images, self.labels, self.size, self.seed = images, labels, size, seed
+
+    def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return batch number ``k``: images (size, 128, 128, 1) float32, and their classes."""
+        rng = np.random.default_rng([self.seed, k])
+        which = rng.integers(len(self.images), size=self.size)
+        out = np.empty((self.size, *self.images.shape[1:]), np.float32)
+        for image, i in zip(out, which, strict=True):
+            moved = np.roll(self.images[i], rng.integers(-2, 3, 2), (0, 1))
+            image[:] = dihedral(moved, int(rng.integers(8)))
+        return out, self.labels[which]
+
+
+class Triplets(Feed):
+    """Batches of matched triplets with fresh photon noise, which is turned up over the first `easy` steps."""
+
+    def __init__(self, counts, maps, size: int, seed: int):
+        super().__init__()
+        self.counts, self.maps, self.seed, self.easy = counts, maps, seed, 0
+        self.each = max(1, size // 3)
+        self.size = 3 * self.each
+
+    def batch(self, k: int) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Return batch number ``k``: images (size, 128, 128, 1), and their classes and root-mass maps."""
+        rng = np.random.default_rng([self.seed, k])
+        mean = np.empty((self.size, SIZE, SIZE), np.float32)
+        target = np.empty((self.size, *self.maps.shape[2:]), np.float32)
+        for j, i in enumerate(np.sort(rng.integers(len(self.counts), size=self.each))):
+            turn, shift = int(rng.integers(8)), rng.integers(-2, 3, 2)
+            for label in range(len(CLASSES)):
+                moved = np.roll(self.counts[i, label], shift, (0, 1))
+                mean[3 * j + label] = dihedral(moved[..., None], turn)[..., 0]
+                target[3 * j + label] = dihedral(self.maps[i, label], turn)
+        strength = min(1, k / self.easy) if self.easy else 1
+        return observe(mean, rng, strength), (np.tile(np.arange(3), self.each), np.sqrt(target))
+
+
+def observe(mean: np.ndarray, rng, strength: float = 1.0) -> np.ndarray:
+    """Draw photons and stretch to [0, 1]: mean counts (N, h, w) to images (N, h, w, 1).
+
+    `strength` is the share of the photon noise; no telescope has that knob.
+    """
+    import torch
+
+    from srutils.lensing.raytrace import photon_counts
+
+    normal = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
+    image = mean + np.float32(strength) * (photon_counts(torch.from_numpy(mean), normal).numpy() - mean)
+    low = image.min((1, 2), keepdims=True)
+    return ((image - low) / (image.max((1, 2), keepdims=True) - low))[..., None]
+
+
+def simulated(settings: Settings, options: dict, size: int):
+    """Return the simulated lenses of a run, and their feed; they are kept in the cache."""
+    from srutils.course import cache_dir
+    from srutils.lensing import simulate, triplets
+
+    quick = (settings.steps or 200) < 200
+    n = QUICK if quick else options["triplets"]
+    counts, maps = triplets.store(cache_dir() / "triplets", n, seed=6, progress=True)
+    means, _ = triplets.noise_free(40 if quick else 200, seed=0, split="val")
+    val = observe(means.reshape(-1, SIZE, SIZE), np.random.default_rng(1))
+    tested = simulate("deeplense", 150 if quick else 1500, classes=CLASSES, seed=0)
+    data = SimpleNamespace(
+        val=(val, np.tile(np.arange(3), len(means))),
+        test=(tested.hr, tested.labels),
+        says=f"{n:,} deeplense triplets without noise, fresh photon noise, 8 turns, shifts of 2 px",
+        split="by lens: training split, seed 6; scored on the test split",
+        images=3 * n,
+        fingerprint=fingerprint([np.array([n, 6]), val]),
+        track="deeplense",
+    )
+    return data, Triplets(counts, maps, size, settings.seed)
+
+
+# ---------------------------------------------------------------- scores
+def watch(images: np.ndarray, labels: np.ndarray):
+    """Return a function from the network to its mean AUC on validation images."""
+    from srutils.scoring import macro_auc
+
+    def validate(network) -> dict[str, float]:
+        return {"val_auc": macro_auc(labels, classifier_files.probabilities(network, images))}
+
+    return validate
+
+
+def scores(path, data) -> dict[str, dict]:
+    """Return a card's ``metrics``: the name of a set -> n, AUC of each class and their mean, accuracy."""
+    from srutils.lensing.classifier import Classifier
+    from srutils.scoring import bootstrap, class_aucs, macro_auc, micro_auc
+
+    trained, found = Classifier.load(path), {}
+    own = getattr(data, "track", None) is None
+    for name, (images, truth) in {
+        "validation": data.val,
+        f"{'' if own else 'deeplense '}test": data.test,
+    }.items():
+        if not len(images):
+            continue
+        probability = trained(images.astype(np.float32))
+        areas = class_aucs(truth, probability)
+        found[name] = {
+            "n": len(truth),
+            "auc_macro": float(np.mean(areas)),
+            "auc_macro_interval": bootstrap(macro_auc, truth, probability),
+            "auc_micro": micro_auc(truth, probability),
+            "auc": dict(zip(CLASSES, areas, strict=True)),
+            "accuracy": float((probability.argmax(1) == truth).mean()),
+        }
+    return found
+
+
+def table(metrics: dict) -> str:
+    """Return the scores as text: the AUC of each class, their mean, and the share of right answers."""
+    text = f"{'AUC':16}{'images':>8}" + "".join(f"{name:>17}" for name in (*CLASSES, "mean", "right answers"))
+    for name, row in metrics.items():
+        figures = [f"{row['auc'][c]:.4f}" for c in CLASSES] + [f"{row['auc_macro']:.4f}"]
+        text += f"\n{name:16}{row['n']:8}" + "".join(f"{f:>17}" for f in (*figures, f"{row['accuracy']:.1%}"))
+    return text + "\n"
