@@ -4,8 +4,9 @@ import os
 
 from hypothesis import settings
 
-from tools.execute import ENVIRONMENT
+from tools.execute import ENVIRONMENT, absolute_folders
 
+os.environ.update(absolute_folders())
 # PYTEST_CURRENT_TEST is left out: pytest sets it itself.
 os.environ.update({name: value for name, value in ENVIRONMENT.items() if name != "PYTEST_CURRENT_TEST"})
 

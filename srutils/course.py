@@ -52,7 +52,7 @@ def checkout() -> Path | None:
 
 
 def data_dir() -> Path | None:
-    """Return the folder named by ``SR_DATA``, or None when the variable is unset or empty.
+    """Return the folder named by ``SR_DATA``, absolute, or None when the variable is unset or empty.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def data_dir() -> Path | None:
     value = os.environ.get("SR_DATA")
     if not value:
         return None
-    path = Path(value).expanduser()
+    path = Path(value).expanduser().absolute()
     if not path.is_dir():
         raise FileNotFoundError(f"SR_DATA must name an existing folder, got {value!r}")
     return path
@@ -76,7 +76,7 @@ def cache_dir() -> Path:
     value = os.environ.get("SR_CACHE")
     root = checkout()
     if value:
-        path = Path(value).expanduser()
+        path = Path(value).expanduser().absolute()
     elif root is not None:
         path = root / "data" / "cache"
     else:

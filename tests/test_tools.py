@@ -582,6 +582,15 @@ def test_tables_fill_the_readme():
         readme.tables([nb, nb])
 
 
+def test_a_table_is_not_wiped_where_its_data_are_missing():
+    cell = new_code_cell("t", outputs=[new_output("stream", name="stdout", text="Set5 is not here.\n")])
+    cell.metadata["tags"] = ["readme-table", "table-set5"]
+    known = readme.tables([new_notebook(cells=[cell])])
+    text = "<!-- table:set5 -->\n| x2 |\n| --- |\n| 33.66 |\n<!-- /table -->\n"
+    assert readme.fill(text, known, REPO) == text
+    assert "33.67" in readme.fill(text, {"set5": "| x2 |\n| --- |\n| 33.67 |"}, REPO)
+
+
 def test_markdown_output_is_preferred():
     cell = new_code_cell(
         "t", outputs=[new_output("display_data", {"text/markdown": "|m|", "text/plain": "p"})]

@@ -93,7 +93,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="run notebooks again, changed or not")
     force = parser.parse_args(argv).force
     from srutils import course
+    from srutils.streams import spell_what_is_lacking
 
+    spell_what_is_lacking()
     try:
         course.data_dir()  # a wrong SR_DATA is better reported here than from inside a notebook
         out = course.cache_dir() / "executed"

@@ -16,13 +16,19 @@ TIMEOUT = 600  # seconds a cell; the same limit as nbval's in pyproject.toml
 ENVIRONMENT = {"PYTEST_CURRENT_TEST": "notebook", "TF_CPP_MIN_LOG_LEVEL": "3", "SR_PRESET": "quick"}
 
 
+def absolute_folders() -> dict[str, str]:
+    """Return SR_DATA and SR_CACHE, if set, as absolute paths: a notebook runs in a folder of its own."""
+    folders = {name: os.environ[name] for name in ("SR_DATA", "SR_CACHE") if os.environ.get(name)}
+    return {name: str(Path(folder).expanduser().absolute()) for name, folder in folders.items()}
+
+
 class CellFailed(Exception):
     """A cell raised an error; ``str()`` says which notebook, which cell and which error."""
 
 
 def quick_environment() -> dict[str, str]:
     """Return this process's environment with the settings under which outputs are stored."""
-    return {**os.environ, **ENVIRONMENT}
+    return {**os.environ, **absolute_folders(), **ENVIRONMENT}
 
 
 def kernel_manager():

@@ -20,6 +20,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+from srutils.streams import spell_what_is_lacking
 from tools.execute import CellFailed, execute
 from tools.notebook_files import (
     STAMP,
@@ -273,6 +274,7 @@ def main(argv: list[str] | None = None) -> int:
         if name == "execute":
             command.add_argument("--force", action="store_true", help="run complete notebooks too")
     commands.add_parser("links").add_argument("repo", help="owner/name")
+    spell_what_is_lacking()
     try:
         return run(parser.parse_args(argv))
     except (ValueError, OSError) as error:

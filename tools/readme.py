@@ -1,9 +1,10 @@
 """Fill the README's blocks from the notebooks: ``python -m tools.readme [--check]``.
 
 ``<!-- table:NAME -->`` ... ``<!-- /table -->`` takes the stored output of the cell tagged ``readme-table``
-and ``table-NAME``; ``<!-- badges -->`` ... ``<!-- /badges -->`` takes the course's badges. In a table whose
-header ends in "open in", the last column of a lesson's row takes the addresses at which hosts open it. The
-last picture of the cell tagged ``readme-figure`` is written to docs/figure.png, which the README shows.
+and ``table-NAME``, unless there is no table in it, for want of data. ``<!-- badges -->`` ...
+``<!-- /badges -->`` takes the course's badges. In a table whose header ends in "open in", the last column of
+a lesson's row takes the addresses at which hosts open it. The last picture of the cell tagged
+``readme-figure`` is written to docs/figure.png, which the README shows.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tools.setup_cell import addresses, badge, badges, replace_badges
 
 MAP = re.compile(r"^\|.*\| open in \|\n(?:\|.*\n)+", re.MULTILINE)
 ROW = re.compile(r"^(\|.*\(notebooks/(\d\d_\w+\.ipynb)\).*\|)[^|\n]*\|$", re.MULTILINE)
+ROWS = re.compile(r"^\|", re.MULTILINE)
 FIGURE = ROOT / "docs" / "figure.png"
 TABLE = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
@@ -87,11 +89,16 @@ def fill_map(text: str, repo: str) -> str:
 
 
 def fill(text: str, known: dict[str, str], repo: str) -> str:
-    """Return the README's text with its tables, badges and course map replaced."""
+    """Return the README's text with its tables, badges and course map replaced.
+
+    A table is not replaced by a sentence: a cell that needs Set5, say, prints one where there is none.
+    """
 
     def replace(match: re.Match) -> str:
         if match.group(2) not in known:
             raise ValueError(f"the README asks for the table {match.group(2)!r}, which no notebook makes")
+        if ROWS.search(match.group()) and not ROWS.search(known[match.group(2)]):
+            return match.group()
         return f"{match.group(1)}{known[match.group(2)]}\n{match.group(3)}"
 
     return fill_map(replace_badges(TABLE.sub(replace, text), badges(repo)), repo)
