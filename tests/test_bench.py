@@ -13,8 +13,7 @@ import pytest
 from srutils import course
 from tools.bench import __main__ as bench
 from tools.bench import engines, feed, metrics, models, race, simulator
-from tools.lesson_code import load
-from tools.project import ROOT, SCRIPTS
+from tools.project import ROOT
 
 SIZE = (40, 56)
 
@@ -182,15 +181,14 @@ def test_models_are_measured_in_processes_of_their_own():
 # ---------------------------------------------------------------- the training steps
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Lesson 05 on one core in float32, which is what a small network is quickest with."""
+    """SRResNet on one core in float32, which is what a small network is quickest with."""
     torch = pytest.importorskip("torch")
     monkeypatch.setenv("SR_CACHE", str(tmp_path))
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # one process can only use one precision
     monkeypatch.setattr(course, "device", lambda: "cpu")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield {
-        "lesson": load(SCRIPTS / "05_srgan.py"),
+        "precision": "no",  # one process can only use one
         "width": 8,
         "blocks": 1,
         "batch": 2,
@@ -201,18 +199,18 @@ def small(monkeypatch, tmp_path):
 
 
 def test_training_steps_of_pytorch(small):
+    from srutils.networks.srresnet import SRResNet
     from tools.bench import training
 
     product, *steps = training.srresnet_rows(2, **small)
     assert product.unit == "GFLOP/s" and product.way == "float32"
-    check(steps, ["PyTorch, plain loop, float32", "lesson 05, float32"])
+    check(steps, ["PyTorch, plain loop, float32", "recipe, float32"])
     lr, weights = np.zeros((2, 8, 8, 3), np.float32), 9 * 9 * 3 * 8 + 3 * (3 * 3 * 8 * 8) + 3 * 3 * 8 * 48
-    network = small["lesson"].SRResNet(4, 3, 8, 1)
+    network = SRResNet(4, 3, 8, 1)
     assert training.forward_flops(network, lr) == 2 * weights * 8 * 8 * 2
     work = 3 * 2 * weights * 8 * 8
     share = statistics.median(steps[1].speeds) * work * 1e-9 / max(product.speeds)
     assert steps[1].note == f"{share:.0%} of a product's speed"
-    assert course.preset() == "quick", "the lesson's step is set up at the full preset, and only that"
 
 
 def test_different_training_is_found_out(small, monkeypatch):
@@ -220,7 +218,7 @@ def test_different_training_is_found_out(small, monkeypatch):
 
     plain = training.plain_step
     monkeypatch.setattr(training, "plain_step", lambda n, lr, hr, d: plain(n, lr, 0.9 * hr, d))
-    with pytest.raises(RuntimeError, match="lesson 05, float32 is .* away from PyTorch, plain loop"):
+    with pytest.raises(RuntimeError, match="recipe, float32 is .* away from PyTorch, plain loop"):
         training.srresnet_rows(1, **small)
 
 

@@ -17,10 +17,10 @@ ABOUT = (
     "array (N, H, W, C). The first way is the plain one in the framework that trained the network: PyTorch "
     "eager, NCHW, float32, in inference mode; for SRCNN, whose input is enlarged already, Keras's "
     "`predict_on_batch`. The others read the shipped ONNX file with `srutils.model_files.engine`, as "
-    "`srutils upscale` does. Each way has a process of its own, because what one library does to memory and threads changes "
-    "the speed of the next. bfloat16 keeps eight significant bits of every number: it is faster and it "
-    "rounds, so it is never taken unasked. Remarks say how far a picture between 0 and 1 comes out "
-    "differently, and what part of the best speed of a product of two matrices, in float32 as well, is "
+    "`srutils upscale` does. Each way has a process of its own, because what one library does to memory "
+    "and threads changes the speed of the next. bfloat16 keeps eight significant bits of every number: it is "
+    "faster and it rounds, so it is never taken unasked. Remarks say how far a picture between 0 and 1 comes "
+    "out differently, and what part of the best speed of a product of two matrices, in float32 as well, is "
     "reached: an engine that is near 100% leaves nothing to be gained."
 )
 ENGINES = {
@@ -47,7 +47,7 @@ def rows(rounds: int = 5) -> list[Row]:
 
 
 def torch_rows(rounds: int = 5, size: tuple[int, int] = SIZE, side: int = 2048) -> list[Row]:
-    """Race the engines on an SRResNet of lesson 05 against PyTorch; matrices of `side` are the yardstick."""
+    """Race the engines on an SRResNet against PyTorch; matrices of `side` are the yardstick."""
     name, ways = "srresnet-photo-x4", {}
     for layout, memory_format in (("NCHW", "contiguous_format"), ("channels last", "channels_last")):
         ways[f"PyTorch eager, {layout}, float32"] = 1e-4, eager, name, memory_format, (*size, 3)
@@ -105,34 +105,37 @@ def apart(a: Worker, b: Worker) -> float:
 
 def flops_per_pixel(name: str) -> float:
     """Floating point operations per pixel of the SR image of an SRResNet x4."""
-    return forward_flops(network(name)[0], picture(8, 8)[None]) / (16 * 8 * 8)
+    return forward_flops(network(name), picture(8, 8)[None]) / (16 * 8 * 8)
 
 
 def network(name):
-    """A shipped network of lesson 05 for photographs, and the lesson."""
+    """Return a shipped SRResNet for photographs, by PyTorch."""
     from srutils.model_files.cards import model_path
-    from tools.lesson_code import load
+    from srutils.networks.srresnet import SRResNet
+    from srutils.recipes.torch_files import weights_of
 
-    lesson = load(SCRIPTS / "05_srgan.py")
-    task = lesson.TASKS["photo", 4]
-    built = lesson.SRResNet(4, 3, task["width"], task["blocks"])
-    built.load_state_dict(lesson.weights_of(model_path(name)))
-    return built.eval(), lesson
+    weights = weights_of(model_path(name))
+    blocks = {key.split(".")[1] for key in weights if key.startswith("blocks.")}
+    built = SRResNet(4, 3, len(weights["head.bias"]), len(blocks))
+    built.load_state_dict(weights)
+    return built.eval()
 
 
 # ---------------------------------------------------------------- what the workers do
 def eager(name, memory_format, shape):
-    """Lesson 05's network on a picture by PyTorch, as a function."""
+    """Return SRResNet on a picture by PyTorch, as a function."""
     import torch
 
-    built, lesson = network(name)
+    from srutils.recipes.torch_loop import to_torch
+
+    built = network(name)
     layout = getattr(torch, memory_format)
     built.to(memory_format=layout)
     lr = picture(*shape)[None]
 
     def run():
         with torch.inference_mode():
-            sr = built(lesson.to_torch(lr).contiguous(memory_format=layout))
+            sr = built(to_torch(lr).contiguous(memory_format=layout))
             return sr.permute(0, 2, 3, 1).contiguous().numpy()
 
     return run

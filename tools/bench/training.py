@@ -1,7 +1,8 @@
-"""A training step of lesson 05's and of lesson 03's network, against the plain loop over the same network."""
+"""A training step of SRResNet by its recipe, and of SRCNN, against plain loops over the same networks."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 from dataclasses import replace
@@ -12,7 +13,7 @@ from tools.bench.race import Row, race
 from tools.project import SCRIPTS
 
 ABOUT = (
-    "**Training step**: forward, backward, update. Lesson 05's way is Accelerate, channels last, bfloat16 "
+    "**Training step**: forward, backward, update. The recipe's way is Accelerate, channels last, bfloat16 "
     "where the hardware computes with it, and averaged weights; the plain loop is NCHW in float32, without "
     "the average. Both cut the gradient and use Adam. Lesson 03's is Keras with bfloat16 numbers, as in the "
     "full runs on photographs, against the same in float32. All losses are compared. A step counts as three "
@@ -23,19 +24,19 @@ ROUNDING = {"no": 1e-4, "bf16": 0.02, "fp16": 0.02}  # by how much the two losse
 
 
 def rows(rounds: int = 5) -> list[Row]:
-    """Race both networks' steps, at the sizes of their lessons' full runs, with 16 blocks in lesson 05's."""
+    """Race both networks' steps, at the sizes of their recipes, with 16 blocks in SRResNet."""
     return srresnet_rows(rounds) + srcnn_rows(rounds)
 
 
 def srresnet_rows(
-    rounds: int = 5, lesson=None, width=64, blocks=16, batch=16, patch=32, side=2048
+    rounds: int = 5, precision=None, width=64, blocks=16, batch=16, patch=32, side=2048
 ) -> list[Row]:
     """Race one training step at x4 on RGB both ways, and the matrix products that are the yardstick.
 
     Parameters
     ----------
-    lesson : module, optional
-        Lesson 05's definitions, by `tools.lesson_code.load`.
+    precision : {"no", "bf16", "fp16"}, optional
+        The recipe's own by default.
     width, blocks, batch, patch : int
         Maps and blocks of the network, patches a step, LR pixels a side.
     side : int
@@ -48,17 +49,16 @@ def srresnet_rows(
     """
     import torch
 
-    from srutils import pairs
-    from tools.lesson_code import load
+    from srutils import course, pairs
+    from srutils.networks.srresnet import SRResNet
 
-    lesson = lesson or load(SCRIPTS / "05_srgan.py")
     torch.manual_seed(0)
-    network = lesson.SRResNet(4, 3, width, blocks)
+    network = SRResNet(4, 3, width, blocks)
     hr = pairs.resize(np.random.default_rng(0).random((batch, patch, patch, 3), np.float32), (4 * patch,) * 2)
     lr = pairs.resize(hr, (patch, patch))
     work = 3 * forward_flops(network, lr)
-    plain = plain_step(network, lr, hr, lesson.course.device())  # it copies the network
-    ours, precision = lesson_step(lesson, network, lr, hr)
+    plain = plain_step(network, lr, hr, course.device())  # it copies the network
+    ours, precision = recipe_step(network, lr, hr, precision)
     used = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}[precision]
     products = {name: (2e-9 * side**3, matmul(side, getattr(torch, name))) for name in ("float32", used)}
     yardstick = race(f"product of {side} x {side} matrices", "GFLOP/s", products, rounds)
@@ -68,11 +68,11 @@ def srresnet_rows(
         "patches/s",
         {  # reading the number waits for a GPU
             "PyTorch, plain loop, float32": (batch, lambda: float(plain().detach())),
-            f"lesson 05, {used}": (batch, lambda: float(ours().detach())),
+            f"recipe, {used}": (batch, lambda: float(ours().detach())),
         },
         rounds,
         lambda a, b: abs(b / a - 1),
-        {f"lesson 05, {used}": ROUNDING[precision]},
+        {f"recipe, {used}": ROUNDING[precision]},
     )
     return yardstick + [
         replace(step, note=share(step, peak, work / batch))
@@ -85,26 +85,32 @@ def share(step: Row, peak: Row, work: float) -> str:
     return f"{statistics.median(step.speeds) * work * 1e-9 / max(peak.speeds):.0%} of a product's speed"
 
 
-def lesson_step(lesson, network, lr, hr):
-    """The lesson's training step at the full preset, a function that returns the loss, and its precision."""
-    before = os.environ.get("SR_PRESET")
-    os.environ["SR_PRESET"] = "full"  # the quick one never uses bfloat16
-    try:
-        run = lesson.Run("bench", network, 1000, RATE)
-    finally:
-        del os.environ["SR_PRESET"]
-        if before is not None:
-            os.environ["SR_PRESET"] = before
-    for group in run.optimisers[0].param_groups:
-        group["lr"] = RATE
-    update = lesson.pixel_update(lesson.pixel_loss("photo"))
+def recipe_step(network, lr, hr, precision=None):
+    """Return the recipe's training step, a function that returns the loss, and its precision."""
+    from types import SimpleNamespace
+
+    import torch
+
+    from srutils import course
+    from srutils.recipes import torch_loop
+    from srutils.recipes.register import find
+    from srutils.recipes.settings import Settings
+
+    settings = Settings("srresnet-photo-x4", precision=precision, device=course.device())
+    precision = torch_loop.precision_for(settings, find(settings.recipe))
+    endless = SimpleNamespace(settings=settings, steps=None)
+    trainer, losses = torch_loop.Trainer(endless, precision, network, (RATE,), clip=SHORTEN), []
+
+    def update(trainer, lr, hr):
+        losses[:] = [torch.nn.functional.l1_loss(trainer.generator(lr), hr)]
+        trainer.descend(trainer.generator, trainer.optimisers[0], losses[0], trainer.clip)
+        return {"loss": losses[0]}
 
     def step():
-        figures = update(run, *(lesson.to_torch(images, run.accelerator.device) for images in (lr, hr)))
-        run.average.update_parameters(run.accelerator.unwrap_model(run.generator))
-        return figures["pixel"]
+        trainer.take(update, (lr, hr))
+        return losses[0]
 
-    return step, run.accelerator.mixed_precision
+    return step, precision
 
 
 def plain_step(network, lr, hr, device):
@@ -113,11 +119,14 @@ def plain_step(network, lr, hr, device):
 
     import torch
 
-    network = copy.deepcopy(network).to(device)
+    from srutils.recipes.torch_loop import rate_factor
+
+    network, taken = copy.deepcopy(network).to(device), itertools.count()
     adam = torch.optim.Adam(network.parameters(), RATE, betas=(0.9, 0.99))
     lr, hr = (torch.from_numpy(x).permute(0, 3, 1, 2).contiguous() for x in (lr, hr))
 
     def step():
+        adam.param_groups[0]["lr"] = RATE * rate_factor(next(taken), 10**9)  # the recipe's
         adam.zero_grad()
         loss = torch.nn.functional.l1_loss(network(lr.to(device)), hr.to(device))
         loss.backward()
