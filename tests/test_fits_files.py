@@ -364,8 +364,8 @@ def test_an_extension_without_a_word_on_inheritance_gets_the_primary_headers_car
 @pytest.mark.parametrize(
     ("hdu", "words"),
     [
-        (0, "extension 0 is no image; its images are 1 SCI, 2 ERR, 3 SCI,2"),
-        (4, "extension 4 is no image"),
+        (0, "extension 0 is not an image; its images are 1 SCI, 2 ERR, 3 SCI,2"),
+        (4, "extension 4 is not an image"),
         (9, "it has no extension 9; its images are 1 SCI"),
         ("DQ", "it has no extension DQ"),
         ("SCI,3", "it has no extension SCI,3"),
@@ -485,7 +485,9 @@ def test_a_folder_of_fits(tmp_path):
     result = upscale_folder(tmp_path / "night", tmp_path / "large", "nearest", 2)
     assert sorted(p.name for p in (tmp_path / "large").iterdir()) == ["a.fits", "b.fit"]
     (sentence,) = result["failed"]
-    assert sentence.startswith(f"cannot read {tmp_path / 'night' / 'c.fits'}: it is damaged or no FITS file")
+    assert sentence.startswith(
+        f"cannot read {tmp_path / 'night' / 'c.fits'}: it is damaged or not a FITS file"
+    )
 
 
 # ---------------------------------------------------------------- bad headers, limits, spread

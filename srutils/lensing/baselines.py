@@ -34,7 +34,7 @@ def _gaussian(n: int, fwhm: float) -> np.ndarray:
 
 
 def transfer(shape: tuple[int, int], scale: int) -> np.ndarray:
-    """How the LR telescope sees a frequency of the HR scene, before it samples it.
+    """Compute how the LR telescope sees a frequency of the HR scene, before it samples it.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def _lr_plane(lr) -> tuple[np.ndarray, int, int]:
 def wiener(
     lr, scale: int, *, corner: float | None = None, slope: float | None = None, noise: float | None = None
 ):
-    """The best linear estimate of the HR scene, for an assumed power spectrum of scenes and white noise.
+    """Make the best linear estimate of the HR scene, for an assumed power spectrum of scenes and white noise.
 
     Wiener (1949) gives, at each HR frequency, ``conj(T) P / (sum over aliases of |T|^2 P + noise)``, applied
     to LR's spectrum; P = (1 + (f / corner)^2)^-slope is the scenes' power. Negative light is set to zero.
@@ -155,7 +155,7 @@ def richardson_lucy(lr, scale: int, *, iterations: int | None = None, smoothing:
 
 
 def bicubic_matrix(n):
-    """`bicubic_half` along one axis as a matrix (n / 2, n): LR = B HR B^T. Edge pixels repeat outwards."""
+    """Write `bicubic_half` along one axis as a matrix (n / 2, n), LR = B HR B^T; edge pixels repeat."""
     matrix = np.zeros((n // 2, n))
     for i in range(n // 2):
         for pixel, weight in zip(range(2 * i - 1, 2 * i + 3), (-3, 19, 19, -3), strict=True):
@@ -164,7 +164,7 @@ def bicubic_matrix(n):
 
 
 def oracle(pairs):
-    """Ceiling of the deeplense track: the noise-free truth plus what LR determines of HR's noise.
+    """Compute the ceiling of the deeplense track: the noise-free truth plus what LR determines of HR's noise.
 
     HR is truth + n, and LR = B HR B^T holds B n B^T. If n were white Gaussian noise, the expectation of n
     given that would be its projection B^+ (B n B^T) B^+T, B^+ being the pseudo-inverse: a quarter of the
@@ -196,7 +196,7 @@ def oracle(pairs):
         hr, truth, lr = (x[a : a + 64, ..., 0] for x in (pairs.hr, pairs.truth, pairs.lr))
         resized = vertical @ hr @ horizontal.T
         if resized.shape != lr.shape or abs(resized - lr).max() > 1e-4:
-            raise ValueError(f"LR of {pairs.name} is no bicubic half of HR; expected the deeplense track")
+            raise ValueError(f"LR of {pairs.name} is not a bicubic half of HR; expected the deeplense track")
         noise = lr - vertical @ truth @ horizontal.T
         out[a : a + 64, ..., 0] = truth + back_v @ noise @ back_h.T
     return out

@@ -57,14 +57,14 @@ def gaussian_blur(image, fwhms):
 
 
 def bin_pixels(image, factor):
-    """Mean of each `factor` x `factor` block: tensor (B, H, W) -> (B, H / factor, W / factor)."""
+    """Average each `factor` x `factor` block: tensor (B, H, W) -> (B, H / factor, W / factor)."""
     import torch
 
     return torch.nn.functional.avg_pool2d(image[:, None], factor)[:, 0]
 
 
 def photon_counts(mean, normal):
-    """Poisson counts, made from standard normal numbers.
+    """Make Poisson counts from standard normal numbers.
 
     The Poisson quantile function at the quantile w of the normal distribution is, rounded down, m + sqrt(m) w
     + (2 + w^2) / 6 - (2 w + w^3) / (72 sqrt(m)) + (-16 + 7 w^2 + 3 w^4) / (810 m) + ... (Giles 2016, ACM

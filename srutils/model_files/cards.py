@@ -12,12 +12,12 @@ from srutils import course
 
 
 def model_path(name: str | Path) -> Path:
-    """Where the ONNX file of a model is, or would be: beside the others, or where its path says."""
+    """Return where the ONNX file of a model is, or would be: beside the others, or where its path says."""
     return Path(name) if Path(name).suffix == ".onnx" else course.models_dir() / f"{name}.onnx"
 
 
 def read_card(path: Path, keys: set[str]) -> dict:
-    """The card of a model; ValueError if it cannot be read or lacks one of the keys."""
+    """Read the card of a model; ValueError if it cannot be read or lacks one of the keys."""
     try:
         card = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -29,7 +29,7 @@ def read_card(path: Path, keys: set[str]) -> dict:
 
 
 def is_classifier(name: str | Path) -> bool:
-    """Whether a name or path is that of a model whose card says that it classifies."""
+    """Tell whether a name or path is that of a model whose card says that it classifies."""
     try:
         return read_card(model_path(name).with_suffix(".json"), {"task"})["task"] == "classify"
     except ValueError:
@@ -37,7 +37,7 @@ def is_classifier(name: str | Path) -> bool:
 
 
 def hardware() -> str:
-    """The processor or GPU that the run had, for a card."""
+    """Name the processor or GPU that the run had, for a card."""
     import sys
 
     torch = sys.modules.get("torch")
@@ -53,7 +53,7 @@ def hardware() -> str:
 
 
 def commit() -> str | None:
-    """The commit of the course's checkout, for a card; None without one."""
+    """Return the commit of the course's checkout, for a card; None without one."""
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True

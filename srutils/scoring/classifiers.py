@@ -10,7 +10,7 @@ from srutils.lensing.priors import CLASSES
 
 
 def roc_curve(truth, score) -> tuple[np.ndarray, np.ndarray]:
-    """Rates of false and of true alarms as the threshold falls.
+    """Compute the rates of false and of true alarms as the threshold falls.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def roc_curve(truth, score) -> tuple[np.ndarray, np.ndarray]:
 
 
 def auc(truth, score) -> float:
-    """Area under the ROC curve: how often a case outscores a non-case; a tie counts half.
+    """Compute the area under the ROC curve: how often a case outscores a non-case; a tie counts half.
 
     It is the statistic of Mann & Whitney (1947, doi:10.1214/aoms/1177730491). Parameters and errors as in
     `roc_curve`.
@@ -58,7 +58,7 @@ def _checked(truth, score):
 
 
 def macro_auc(labels, probability) -> float:
-    """Mean over classes of the AUC of each against the rest.
+    """Average the AUC of each class against the rest.
 
     Parameters
     ----------
@@ -75,13 +75,13 @@ def macro_auc(labels, probability) -> float:
 
 
 def class_aucs(labels, probability) -> list[float]:
-    """AUC of each class against the rest; parameters as in `macro_auc`."""
+    """Compute the AUC of each class against the rest; parameters as in `macro_auc`."""
     labels, probability = _together(labels, probability)
     return [auc(labels == k, probability[:, k]) for k in range(probability.shape[1])]
 
 
 def micro_auc(labels, probability) -> float:
-    """AUC of all N x K answers "image i is of class k" thrown together; parameters as in `macro_auc`."""
+    """Compute the AUC of all N x K answers "image i is of class k" together; parameters as in `macro_auc`."""
     labels, probability = _together(labels, probability)
     return auc((labels[:, None] == np.arange(probability.shape[1])).ravel(), probability.ravel())
 
@@ -101,7 +101,7 @@ def _together(labels, probability):
 def bootstrap(
     statistic: Callable[..., float], labels, probability, n: int = 500, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Interval of a statistic by drawing images with replacement, class by class (Efron 1979).
+    """Estimate the interval of a statistic by drawing images with replacement, class by class (Efron 1979).
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def bootstrap(
 
 
 def confusion(labels, probability) -> np.ndarray:
-    """Counts (K, K): row = true class, column = most probable class."""
+    """Count answers (K, K): row = true class, column = most probable class."""
     from sklearn import metrics
 
     labels, probability = _together(labels, probability)
@@ -138,7 +138,9 @@ def confusion(labels, probability) -> np.ndarray:
 
 
 def calibration(labels, probability, bins: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Is an answer given with 80 % right in 80 % of cases? (Guo et al. 2017, arXiv:1706.04599.)
+    """Compare confidence with success: is what is said with 80 % right in 80 % of cases?
+
+    See Guo et al. 2017, arXiv:1706.04599.
 
     Parameters
     ----------
@@ -167,7 +169,7 @@ def calibration(labels, probability, bins: int = 10) -> tuple[np.ndarray, np.nda
 
 
 def evaluate(model: str, data: str, n: int | None = None, seed: int = 0) -> dict:
-    """What ``srutils evaluate lens-classifier`` prints.
+    """Score a classifier, as ``srutils evaluate lens-classifier`` does.
 
     Parameters
     ----------

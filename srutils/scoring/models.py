@@ -13,13 +13,13 @@ TESTS = {  # by the test set on its card: what a model is for
 
 
 def entries() -> list[dict]:
-    """Everything as dictionaries: name, task and scale of the classical ones, the cards of the others."""
+    """List everything as dictionaries: the classical ones by name, task and scale, the others by card."""
     classical = [{"name": name, "task": "upscale", "scale": None} for name in CLASSICAL]
     return classical + model_cards() + classifier_cards()
 
 
 def table() -> str:
-    """A line for each, aligned: name, scale, what for, score beside bicubic's on the same images."""
+    """Write a line for each, aligned: name, scale, what for, score beside bicubic's on the same images."""
     rows = []
     for name in CLASSICAL:
         deconvolves = name in DECONVOLVERS

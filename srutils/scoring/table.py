@@ -39,7 +39,7 @@ COLUMNS = {  # heading and format of each column of the Markdown table, by key
 def tasks(
     data: Sequence[str] | None = None, models: Sequence[str] | None = None, scale: int | None = None
 ) -> list[tuple[str, int, str]]:
-    """Which upscalers go with which test sets.
+    """List which upscalers go with which test sets.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _fits(model: str, card: dict | None, data: str, scale: int) -> bool:
 
 # ---------------------------------------------------------------- one row
 def score(upscaler: Upscaler, images: list[tuple[np.ndarray, np.ndarray]]) -> dict:
-    """Figures of one upscaler on one test set, from (SR, HR) pairs.
+    """Compute the figures of one upscaler on one test set, from (SR, HR) pairs.
 
     Parameters
     ----------
@@ -133,9 +133,9 @@ def score(upscaler: Upscaler, images: list[tuple[np.ndarray, np.ndarray]]) -> di
 
 
 def lpips(images: list[tuple[np.ndarray, np.ndarray]]) -> float | None:
-    """Learned perceptual distance (Zhang et al. 2018, CVPR, 586; AlexNet), 0 for equal images.
+    """Compute the learned perceptual distance (Zhang et al. 2018, CVPR, 586; AlexNet), 0 for equal images.
 
-    None if the optional package ``lpips`` is not installed or its weights cannot be had.
+    None if the optional package ``lpips`` is not installed or its weights cannot be downloaded.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def _test_set(name: str, scale: int, n: int | None, seed: int):
 
 
 def markdown(rows: list[dict]) -> str:
-    """The rows as Markdown, one table for each test set and scale; a column that nobody fills is left out."""
+    """Write the rows as Markdown, a table for each test set and scale, without columns that nobody fills."""
     keys = [k for k in COLUMNS if any(row.get(k) is not None for row in rows)]
     lines: list[str] = []
     for name, scale in dict.fromkeys((row["data"], row["scale"]) for row in rows):

@@ -20,7 +20,7 @@ LENSES = 300  # lenses drawn for an evaluation unless --n says otherwise
 
 
 def photo_protocol(upscaler: Upscaler) -> str:
-    """Which published convention applies: "luma" for the classical methods, "rgb8" for trained models.
+    """Choose the published convention: "luma" for the classical methods, "rgb8" for trained models.
 
     - "luma" (tables up to about 2016): HR luma rounded to 8 bits, LR made from it in floats, SR luma rounded.
     - "rgb8" (later papers): LR is an 8-bit RGB image, SR is rounded to 8-bit RGB, its luma is not rounded.
@@ -111,7 +111,7 @@ def _summary(rows: list[dict[str, float]]) -> dict[str, float | None]:
 def evaluate(
     model: str, data: str, scale: int, *, n: int | None = None, seed: int = 0, protocol: str | None = None
 ) -> dict:
-    """What ``srutils evaluate`` prints.
+    """Score an upscaler and bicubic on the same images, as ``srutils evaluate`` does.
 
     Parameters
     ----------
@@ -136,9 +136,11 @@ def evaluate(
         was not measured), psnr_std, ssim_std, and bicubic: the same figures of bicubic, with the method's
         name.
     """
+    from srutils.lensing.folders import pairs_folder
+
     if n is not None and n < 1:
         raise ValueError(f"n is {n}; expected at least 1")
-    lens_folder = data not in LENS_TRACKS and all((Path(data) / name).is_dir() for name in ("HR", "LR"))
+    lens_folder = data not in LENS_TRACKS and pairs_folder(data) is not None
     upscaler = Upscaler.load(DEEPLENSE_BICUBIC if (model, data) == ("bicubic", "deeplense") else model, scale)
     if upscaler.name in DECONVOLVERS and data != "telescope":
         raise ValueError(f"{model} knows the instruments of the telescope track only; got {data!r}")

@@ -31,7 +31,7 @@ def covered(pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
 def value_range(
     values: np.ndarray, lens: bool, bright: float = 1.0, keep: bool = True
 ) -> tuple[float, float]:
-    """What values are to become 0 and 1 for a network.
+    """Choose what values are to become 0 and 1 for a network.
 
     They stay 0 and 1 where the image is about there already: between -0.1 and 1.1, and not all below 0.2.
     Noise and overshoot leave [0, 1] by a little, and a network should see a picture made for it as it is.
@@ -64,7 +64,7 @@ def value_range(
 
 
 def contrast(values: np.ndarray) -> float:
-    """How bright a bright pixel, the 99.9th percentile, is above the sky, in standard deviations of the sky.
+    """Compute how far a bright pixel, the 99.9th percentile, is above the sky, in the sky's deviations.
 
     Of noise alone 3.1, as of any normal distribution. NaN in `values` do not count.
     """

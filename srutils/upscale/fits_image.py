@@ -75,7 +75,7 @@ def read_fits(path: str | os.PathLike, hdu: int | str | None = None) -> FitsImag
     FileNotFoundError
         No such file.
     ValueError
-        Damaged, or the extension does not exist or is no image. One sentence that names the file.
+        Damaged, or the extension does not exist or is not an image. One sentence that names the file.
     """
     from astropy.io import fits
 
@@ -97,7 +97,7 @@ def read_fits(path: str | os.PathLike, hdu: int | str | None = None) -> FitsImag
         raise ValueError(f"cannot read {path}: {error}") from None
     except Exception as error:  # on hostile bytes astropy raises anything
         reason = " ".join(str(error).split()).split(". ")[0] or type(error).__name__
-        raise ValueError(f"cannot read {path}: it is damaged or no FITS file ({reason})") from None
+        raise ValueError(f"cannot read {path}: it is damaged or not a FITS file ({reason})") from None
 
 
 def _printable(file) -> io.BytesIO | None:
@@ -182,7 +182,7 @@ def _find(labels: list[tuple[str, int]], images: dict[int, str], hdu) -> int:
     if not found:
         raise Unusable(f"it has no extension {hdu}; its images are {there}")
     if found[0] not in images:
-        raise Unusable(f"extension {hdu} is no image; its images are {there}")
+        raise Unusable(f"extension {hdu} is not an image; its images are {there}")
     return found[0]
 
 
@@ -216,7 +216,7 @@ def check_target(path: str | os.PathLike) -> None:
 
 
 def writable(path: str | os.PathLike) -> Path:
-    """The name under which a result can be written: .fits for .fits.fz."""
+    """Return the name under which a result can be written: .fits for .fits.fz."""
     path = Path(path)
     return path.with_suffix("") if path.name.lower().endswith(".fits.fz") else path
 
