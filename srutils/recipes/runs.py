@@ -272,7 +272,7 @@ class Run:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as temporary:
             folder = Path(temporary)
             card = write(target.stem, folder, {**self._card(data or self.data), **facts})
-            card["metrics"] = score(folder / target.name)
+            card |= {"metrics": score(folder / target.name), "curve": self._curve()}
             text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
             (folder / f"{target.stem}.json").write_text(text, encoding="utf-8")
             for suffix, save in (also or {}).items():
@@ -292,8 +292,13 @@ class Run:
             card |= {"seconds": here + round(start.seconds or 0)}
             card["start"] = {"name": start.name, "sha256": start.sha256}
             card["start"] |= {"steps": start.steps, "seconds": start.seconds}
-        curve = [{k: row[k] for k in ("step", "val_psnr") if k in row} for row in self.rows]
-        return card | {"curve": [point for point in curve if len(point) > 1]}
+        return card
+
+    def _curve(self) -> dict[str, list]:
+        """Return the figures of the validation images, a list each."""
+        rows = [row for row in self.rows if any("val" in key for key in row)]
+        keys = ["step", *(key for key in (rows[0] if rows else ()) if "val" in key)]
+        return {key: [round(row[key], 4) for row in rows] for key in keys}
 
     def close(self) -> None:
         """End the tracker's record, so that nothing of it is lost."""
