@@ -204,7 +204,7 @@ plotting.show(figure, alt="PSNR rises with the size of the code, past bilinear a
 # where a gain over bicubic comes from. Bicubic is one fixed rule. A rule fitted to examples does better,
 # provided that it sees all of LR.
 
-# %% tags=["check"]
+# %% jupyter={"source_hidden": true} tags=["check"]
 assert baselines["nearest"] < baselines["bilinear"] < baselines["bicubic"]
 assert sorted(code_scores.values()) == list(code_scores.values())  # every number is worth something
 assert code_scores[24][0] > baselines["bicubic"][0] > code_scores[8][0]
@@ -371,7 +371,7 @@ plotting.show(figure, alt="A motorcycle: blotchy without wires, crisp with them;
 # and it is decibels better than the deep network without wires. So the size of the code alone does not
 # explain why that one is so bad. The deep network *could* do as well; it has not *learned* to.
 
-# %% tags=["check"]
+# %% jupyter={"source_hidden": true} tags=["check"]
 plain, wired = results["without wires"], results["with wires"]
 assert wired[0] > baselines["bicubic"][0] + 0.4 and wired[1] > baselines["bicubic"][1]
 assert plain[0] < baselines["bilinear"][0] - 1 and plain[0] < code_scores[8][0] - 1
@@ -422,7 +422,7 @@ plotting.show(figure, alt="Either wire lifts the network above bicubic; without 
 # steps, when training ends: it is slow, not full. Each network was trained once, so differences of a few
 # tenths of a decibel may be luck; these are larger.
 
-# %% tags=["check"]
+# %% jupyter={"source_hidden": true} tags=["check"]
 eight = table[8]
 assert eight[False, False] < eight[True, False] < baselines["bilinear"][0]
 assert baselines["bicubic"][0] < eight[False, True] < eight[True, True] - 1
@@ -454,7 +454,7 @@ print(pd.DataFrame(given_back).T.round(2).to_string())
 # bicubic is therefore not yet a gain from learning: this is the line to beat, and the network that ships does
 # beat it, on the same tiles.
 
-# %% tags=["check"]
+# %% jupyter={"source_hidden": true} tags=["check"]
 assert given_back["bicubic"]["after five rounds"] > given_back["bicubic"]["as it was"] + 0.8
 assert given_back["without wires"]["after five rounds"] > given_back["without wires"]["as it was"] + 1
 
@@ -483,7 +483,7 @@ if course.find_data("Set5"):
 else:
     print("Set5 is not here; `srutils fetch set5` brings it, and this cell then scores the network on it")
 
-# %% tags=["check"]
+# %% jupyter={"source_hidden": true} tags=["check"]
 assert ours["shipped network"][0] > ours["bicubic, five rounds"][0] > ours["bicubic"][0]
 assert ours["shipped network"][1] > ours["bicubic"][1]
 
@@ -574,7 +574,7 @@ plotting.show(figure, alt="A noisy tile enlarged four ways, with residuals from 
 # areas non-local means, which averages over many like places, is much smoother. Exercise 2 asks what changes
 # with another strength of noise.
 
-# %% tags=["check"]
+# %% jupyter={"source_hidden": true} tags=["check"]
 assert by_size["noise, decoder fitted without"].idxmax() == 4 and by_size["noise, decoder fitted with"].idxmax() == 24
 assert min(tuning) < best < max(tuning)  # the optimum lies inside the range that was searched
 gains = {name: score(images)[0] for name, images in cleaned.items()}
@@ -628,7 +628,7 @@ plotting.show(figure, alt="The network turns noise into grain, and jagged edges 
 # The remedies are to *know* how LR was made, to train on the degradation one has, as lesson 03 does on
 # `telescope`, or on many kinds at once.
 
-# %% tags=["check"]
+# %% jupyter={"source_hidden": true} tags=["check"]
 assert gain.loc["photographs", "gain"] > 0.5
 assert gain.loc["LR with noise", "gain"] < 0 and gain.loc["LR by dropping pixels", "gain"] < 0
 
