@@ -11,6 +11,7 @@ the tests compare.
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def sie(x, y, theta_E, e1, e2, center_x, center_y):
     f = (1 - q * q).sqrt()
     f_over_psi = f * (q * q * u * u + v * v).clamp(min=1e-18).rsqrt()
     b = theta_E * q.sqrt() / f
-    a_u, a_v = b * (f_over_psi * u).atan(), b * (f_over_psi * v).atanh()
+    a_u, a_v = (f_over_psi * u).atan_().mul_(b), (f_over_psi * v).atanh_().mul_(b)
     return c * a_u - s * a_v, s * a_u + c * a_v
 
 
@@ -159,11 +160,13 @@ def point_masses(x, y, px, py, theta_E, core=CORE):
 
     shape = torch.broadcast_shapes(x.shape, y.shape, (len(theta_E), 1, 1))
     ax, ay = x.new_zeros(shape), x.new_zeros(shape)
-    for k in range(theta_E.shape[1]):  # one at a time: N images at once would not fit a processor's cache
-        dx, dy = x - px[:, k, None, None], y - py[:, k, None, None]
-        weight = (dx * dx + dy * dy).clamp_(min=core**2).reciprocal_().mul_(theta_E[:, k, None, None] ** 2)
-        ax.addcmul_(weight, dx)
-        ay.addcmul_(weight, dy)
+    # small things for all masses in one go; then one mass at a time: N images would not fit the cache
+    dx, dy = x[:, None] - px[..., None, None], y[:, None] - py[..., None, None]
+    parts = (dx, dy, dx * dx, dy * dy, (theta_E**2)[..., None, None])
+    for u, v, u2, v2, mass in zip(*(part.unbind(1) for part in parts), strict=True):
+        weight = (u2 + v2).clamp_(min=core**2).reciprocal_().mul_(mass)
+        ax.addcmul_(weight, u)
+        ay.addcmul_(weight, v)
     return ax, ay
 
 
@@ -224,7 +227,7 @@ def deflection(x, y, lens):
     halo = sie if "e1" in lens else sis
     ax, ay = halo(x, y, *(lens[k] for k in HALO if k in lens))
     sx, sy = shear(x, y, lens["gamma1"], lens["gamma2"])
-    ax, ay = ax + sx, ay + sy
+    ax, ay = ax.add_(sx), ay.add_(sy)
     if "subhalo_theta_E" in lens:
         present = lens["subhalo_theta_E"] > 0
         has, used = present.any(1).nonzero()[:, 0], present.any(0)
@@ -238,6 +241,8 @@ def deflection(x, y, lens):
 
 
 def _add(ax, ay, which, more):
+    if len(which) == len(ax):
+        which = ...  # no copies by index
     ax[which] += more[0]
     ay[which] += more[1]
 
@@ -314,11 +319,21 @@ def gaussian_blur(image, fwhms):
 
     n = image.shape[-1]
     spectrum = torch.fft.rfft2(image)
-    k = torch.fft.fftfreq(n, dtype=image.dtype, device=image.device)
-    k2 = k[:, None] ** 2 + torch.fft.rfftfreq(n, dtype=image.dtype, device=image.device) ** 2
-    transfer = [torch.exp(-2 * (math.pi * fwhm / FWHM_PER_SIGMA) ** 2 * k2) for fwhm in fwhms]
+    transfer = _transfer(n, tuple(fwhms), image.dtype, image.device)
     # rounding leaves -1e-7 of the peak where it is dark
-    return [torch.fft.irfft2(spectrum * t, s=(n, n)).clamp_(min=0) for t in transfer]
+    return torch.fft.irfft2(spectrum * transfer, s=(n, n)).clamp_(min=0).unbind()
+
+
+@lru_cache(maxsize=16)
+def _transfer(n, fwhms, dtype, device):
+    """Return the Fourier transforms of PSFs, as ``rfft2`` lays them out: tensor (fwhms, 1, n, n // 2 + 1)."""
+    import torch
+
+    with torch.inference_mode(False):  # a kept tensor must also serve where gradients are taken
+        k = torch.fft.fftfreq(n, dtype=dtype, device=device)
+        k2 = k[:, None] ** 2 + torch.fft.rfftfreq(n, dtype=dtype, device=device) ** 2
+        exponents = [-2 * (math.pi * fwhm / FWHM_PER_SIGMA) ** 2 * k2 for fwhm in fwhms]
+        return torch.stack(exponents).exp_()[:, None]
 
 
 def bin_pixels(image, factor):
