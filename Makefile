@@ -1,5 +1,6 @@
 # make course     set up, run every notebook at the quick preset, print the baseline tables
 # make test       set up, run the unit tests and check every notebook's stored outputs
+# make test-processors   what computes, notebooks too, as on other processors: an hour (ONLY=NAME: one of them)
 # make lab        set up, open JupyterLab
 # make notebooks  bring the notebooks up to date with notebooks/scripts and run them in place (for maintainers)
 # make book       set up, build the notebooks into web pages: docs/_build/html/index.html
@@ -10,12 +11,14 @@
 #
 # Variables: PYTHON (the Python to start from), TORCH_INDEX (address of an extra package index to take torch
 # from, for instance the CPU builds' on Linux), FORCE=1 (run notebooks again although nothing has changed),
-# WORKERS (test processes), LAB_ARGS (options of JupyterLab), COLAB_ARGS (options of tools/colab.py).
+# WORKERS (test processes), ONLY (a setting of make test-processors), LAB_ARGS (options of JupyterLab),
+# COLAB_ARGS (options of tools/colab.py).
 
 PYTHON ?= python3
 WORKERS ?= 2
 REPO ?=
 FORCE ?=
+ONLY ?=
 TORCH_INDEX ?=
 LAB_ARGS ?=
 COLAB_ARGS ?=
@@ -30,7 +33,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check $(if $(TORCH_
 STAMP := .venv/.installed
 TOOLS := .venv/.installed-tools
 
-.PHONY: course test lab notebooks book links colab bench lint clean
+.PHONY: course test test-processors lab notebooks book links colab bench lint clean
 .DEFAULT_GOAL := course
 
 $(STAMP): pyproject.toml constraints.txt
@@ -50,6 +53,9 @@ course: $(STAMP)
 
 test: $(TOOLS)
 	@$(PY) -m pytest --nbval -n $(WORKERS) --dist loadfile -q tests notebooks
+
+test-processors: $(TOOLS)
+	@$(PY) -m tools.processors --workers $(WORKERS) $(if $(ONLY),--only $(ONLY))
 
 lab: $(STAMP)
 	@$(PY) -m jupyter lab $(LAB_ARGS)

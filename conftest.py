@@ -6,6 +6,8 @@ from hypothesis import settings
 
 from tools.execute import ENVIRONMENT, absolute_folders
 
+pytest_plugins = ("tools.compare_outputs",)
+
 os.environ.update(absolute_folders())
 # PYTEST_CURRENT_TEST is left out: pytest sets it itself.
 os.environ.update({name: value for name, value in ENVIRONMENT.items() if name != "PYTEST_CURRENT_TEST"})

@@ -94,12 +94,31 @@ def test_a_bad_argument_is_a_clear_value_error(track, given, message):
 
 
 # ---------------------------------------------------------------- seeds
-@pytest.mark.parametrize("track", instruments.TRACKS)
-def test_same_seed_same_bytes_and_a_longer_set_begins_with_the_shorter(track):
-    short, long = (simulator.simulate(track, n, classes=simulator.CLASSES, seed=5) for n in (7, 11))
-    assert same_bytes(long[:7], short)
-    for name, values in short.params.items():
-        np.testing.assert_array_equal(long.params[name][:7], values)
+EVERY_SET = pytest.mark.parametrize(
+    ("track", "scale"), [(t, s) for t in instruments.TRACKS for s in instruments.SCALES[t]]
+)
+
+
+@EVERY_SET
+def test_same_seed_same_bytes_and_a_longer_set_begins_with_the_shorter(track, scale):
+    given = {"scale": scale, "classes": simulator.CLASSES, "seed": 5}
+    long = simulator.simulate(track, 11, **given)
+    for n in range(1, 8):
+        short = simulator.simulate(track, n, **given)
+        assert same_bytes(long[:n], short), n
+        for name, values in short.params.items():
+            np.testing.assert_array_equal(long.params[name][:n], values)
+
+
+@EVERY_SET
+def test_its_neighbours_do_not_change_a_lens(track, scale):
+    """Among lenses of one class a lens has other neighbours than among lenses of all three."""
+    for i, own in enumerate(simulator.CLASSES):
+        mixed = simulator.simulate(
+            track, 4, scale=scale, classes=simulator.CLASSES[i:] + simulator.CLASSES[:i], seed=5
+        )
+        alone = simulator.simulate(track, 11, scale=scale, classes=own, seed=5)
+        assert same_bytes(mixed[[0, 3]], alone[[0, 3]]), own
 
 
 def test_neither_the_thread_count_nor_the_process_changes_a_byte():

@@ -1,6 +1,7 @@
 """The instruments of the two lens tracks: pixels, PSFs, photons, and what they see of a lens."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -49,11 +50,22 @@ def gaussian_blur(image, fwhms):
 
     n = image.shape[-1]
     spectrum = torch.fft.rfft2(image)
-    k = torch.fft.fftfreq(n, dtype=image.dtype, device=image.device)
-    k2 = k[:, None] ** 2 + torch.fft.rfftfreq(n, dtype=image.dtype, device=image.device) ** 2
-    transfer = [torch.exp(-2 * (math.pi * fwhm / FWHM_PER_SIGMA) ** 2 * k2) for fwhm in fwhms]
+    transfer = _transfer(n, tuple(fwhms), image.dtype, image.device)
     # rounding leaves -1e-7 of the peak where it is dark
-    return [torch.fft.irfft2(spectrum * t, s=(n, n)).clamp_(min=0) for t in transfer]
+    return torch.fft.irfft2(spectrum * transfer, s=(n, n)).clamp_(min=0).unbind()
+
+
+@lru_cache(maxsize=16)
+def _transfer(n, fwhms, dtype, device):
+    """Return the Fourier transforms of PSFs, as ``rfft2`` lays them out: tensor (fwhms, 1, n, n // 2 + 1)."""
+    import torch
+
+    # a kept tensor must also serve where gradients are taken
+    with torch.inference_mode(False):
+        k = torch.fft.fftfreq(n, dtype=dtype, device=device)
+        k2 = k[:, None] ** 2 + torch.fft.rfftfreq(n, dtype=dtype, device=device) ** 2
+        exponents = [-2 * (math.pi * fwhm / FWHM_PER_SIGMA) ** 2 * k2 for fwhm in fwhms]
+        return torch.stack(exponents).exp_()[:, None]
 
 
 def bin_pixels(image, factor):

@@ -125,7 +125,7 @@ def sie(x, y, theta_E, e1, e2, center_x, center_y):
     f = (1 - q * q).sqrt()
     f_over_psi = f * (q * q * u * u + v * v).clamp(min=1e-18).rsqrt()
     b = theta_E * q.sqrt() / f
-    a_u, a_v = b * (f_over_psi * u).atan(), b * (f_over_psi * v).atanh()
+    a_u, a_v = (f_over_psi * u).atan_().mul_(b), (f_over_psi * v).atanh_().mul_(b)
     return c * a_u - s * a_v, s * a_u + c * a_v
 
 
@@ -158,11 +158,13 @@ def point_masses(x, y, px, py, theta_E, core=CORE):
 
     shape = torch.broadcast_shapes(x.shape, y.shape, (len(theta_E), 1, 1))
     ax, ay = x.new_zeros(shape), x.new_zeros(shape)
-    for k in range(theta_E.shape[1]):  # one at a time: N images at once would not fit a processor's cache
-        dx, dy = x - px[:, k, None, None], y - py[:, k, None, None]
-        weight = (dx * dx + dy * dy).clamp_(min=core**2).reciprocal_().mul_(theta_E[:, k, None, None] ** 2)
-        ax.addcmul_(weight, dx)
-        ay.addcmul_(weight, dy)
+    # small things for all masses in one go; then one mass at a time: N images would not fit the cache
+    dx, dy = x[:, None] - px[..., None, None], y[:, None] - py[..., None, None]
+    parts = (dx, dy, dx * dx, dy * dy, (theta_E**2)[..., None, None])
+    for u, v, u2, v2, mass in zip(*(part.unbind(1) for part in parts), strict=True):
+        weight = (u2 + v2).clamp_(min=core**2).reciprocal_().mul_(mass)
+        ax.addcmul_(weight, u)
+        ay.addcmul_(weight, v)
     return ax, ay
 
 
@@ -223,7 +225,7 @@ def deflection(x, y, lens):
     halo = sie if "e1" in lens else sis
     ax, ay = halo(x, y, *(lens[k] for k in HALO if k in lens))
     sx, sy = shear(x, y, lens["gamma1"], lens["gamma2"])
-    ax, ay = ax + sx, ay + sy
+    ax, ay = ax.add_(sx), ay.add_(sy)
     if "subhalo_theta_E" in lens:
         present = lens["subhalo_theta_E"] > 0
         has, used = present.any(1).nonzero()[:, 0], present.any(0)
@@ -237,6 +239,8 @@ def deflection(x, y, lens):
 
 
 def _add(ax, ay, which, more):
+    if len(which) == len(ax):
+        which = ...  # no copies by index
     ax[which] += more[0]
     ay[which] += more[1]
 

@@ -48,8 +48,9 @@ def simulate(
     """Simulate `n` pairs of strong-lens images.
 
     Image i depends on (track, split, seed, i) and its class alone, so a longer set begins with the shorter
-    one, and sets of different splits or seeds share no lens. Classes take turns: image i has
-    ``classes[i % len(classes)]``.
+    one, and sets of different splits or seeds share no lens. On a CPU this holds to the last bit, whatever
+    the processor: each lens is computed by itself, and its neighbours cannot move its rounding. Classes take
+    turns: image i has ``classes[i % len(classes)]``.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ def simulate(
     device : str
         A torch device. The random numbers are drawn on the CPU, so all devices, kinds of processor and
         versions of torch give the same images up to rounding (and a rare count that rounding moves by one).
-        On one machine's CPU the bytes are the same every time, whatever the number of threads.
+        On one machine's CPU the bytes are the same every time, whatever the number of threads. Other devices
+        take 128 lenses at once, and the last of a set may be rounded otherwise than in a longer one.
     progress : bool
         Show a progress bar.
 
@@ -107,19 +109,22 @@ def simulate(
 
     drawn = dict(params)
 
-    def fill(part):
-        *images, extra = observe(track, scale, key, {k: v[part] for k, v in drawn.items()}, device)
-        for out, image in zip((hr, lr, truth), images, strict=True):
-            out[part, ..., 0] = image.cpu().numpy()
-        for name, value in extra.items():
-            params[name][part] = value.flatten().cpu().numpy()
+    # one lens at a time on a CPU: for another batch size libraries take another path and round otherwise
+    step, share = (1, 8) if device.type == "cpu" else (128, 128)
+
+    def fill(first):
+        for a in range(first, min(first + share, n), step):
+            part = slice(a, a + step)
+            *images, extra = observe(track, scale, key, {k: v[part] for k, v in drawn.items()}, device)
+            for out, image in zip((hr, lr, truth), images, strict=True):
+                out[part, ..., 0] = image.cpu().numpy()
+            for name, value in extra.items():
+                params[name][part] = value.flatten().cpu().numpy()
 
     params |= {name: np.empty(n, np.float32) for name in EXTRA[track]}
-    # a few lenses at a time on a CPU: the system would page larger temporaries in at every step
-    step = 3 if device.type == "cpu" else 128
-    parts = [slice(a, a + step) for a in range(0, n, step)]
+    parts = range(0, n, share)
     bar = tqdm(total=n, desc=f"{track} x{scale}", unit="pair", disable=not progress)
     with lens_pool(device) as pool, bar:
         for part, _ in zip(parts, pool(fill, parts), strict=True):
-            bar.update(min(part.stop, n) - part.start)
+            bar.update(min(share, n - part))
     return ImagePairs(lr, hr, scale, f"{track}-x{scale}", truth=truth, labels=labels, params=params)
