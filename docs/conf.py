@@ -24,6 +24,7 @@ myst_heading_anchors = 3
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings give types and shapes
+napoleon_use_ivar = True  # an attribute is described once, though a data class has it as a member
 napoleon_use_param = napoleon_use_rtype = False  # else every word of "dict of name to array" becomes a link
 templates_path = [str(Path(__file__).parent / "_templates")]  # autosummary looks beside the sources
 

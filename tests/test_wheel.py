@@ -1,14 +1,18 @@
-"""The wheel, as Colab installs it: shipped models are found where there is no checkout."""
+"""The wheel, as Colab installs it, alone: every module is in it, and shipped models are found."""
 
 import json
 import os
 import subprocess
 import sys
+import tomllib
 
 import pytest
+from PIL import Image
 
 from srutils import course
 from tools.colab import copy_package
+from tools.house import modules
+from tools.project import ROOT
 
 UPSCALE = """
 import json, numpy, sys
@@ -16,6 +20,11 @@ from srutils import course
 from srutils.upscale.upscaler import Upscaler
 image = numpy.linspace(0, 1, 5 * 7, dtype="float32").reshape(5, 7, 1)
 print(json.dumps([course.__file__, Upscaler.load("srcnn-photo-x3")(image)[:, :, 0].tolist()]))
+"""
+EVERYTHING = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 """
 
 
@@ -38,8 +47,23 @@ def away(tmp_path_factory):
         assert answer.returncode == 0, answer.stderr
         return answer.stdout
 
-    run.target = target
+    run.target, run.folder = target, folder
     return run
+
+
+def test_the_list_of_packages_is_that_of_the_folders():
+    """A folder that the list lacks would be missing on Colab, while the checkout passes every other test."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "srutils").rglob("*.py")}
+    data = set(settings["package-dir"])  # folders of data that the wheel takes in as packages
+    assert set(settings["packages"]) == {".".join(folder.parts) for folder in folders} | data
+
+
+def test_every_module_is_in_the_wheel_and_can_be_imported(away):
+    ours = {name: path.read_bytes() for name, path in modules(ROOT / "srutils").items()}
+    packed = {name: path.read_bytes() for name, path in modules(away.target / "srutils").items()}
+    assert packed == ours
+    away("-c", EVERYTHING, *(f"srutils.{name}".strip(".") for name in ours if name != "__main__"))
 
 
 def test_every_shipped_file_is_in_the_wheel(away):
@@ -48,9 +72,10 @@ def test_every_shipped_file_is_in_the_wheel(away):
     assert packed == shipped and "srcnn-photo-x3.onnx" in shipped
 
 
-def test_the_installed_command_knows_the_models(away):
+def test_the_installed_command_knows_models_and_recipes(away):
     names = {entry["name"] for entry in json.loads(away("-m", "srutils", "models", "--json"))}
     assert {"srcnn-photo-x3", "srresnet-telescope-x4", "lanczos"} <= names
+    assert "srresnet-deeplense-x2" in away("-m", "srutils", "train", "--list")
 
 
 def test_the_installed_copy_upscales(away):
@@ -62,3 +87,9 @@ def test_the_installed_copy_upscales(away):
     assert place.startswith(str(away.target))
     image = np.linspace(0, 1, 5 * 7, dtype="float32").reshape(5, 7, 1)
     assert np.array_equal(np.float32(rows), Upscaler.load("srcnn-photo-x3")(image)[:, :, 0])
+
+
+def test_the_installed_command_upscales_a_picture(away):
+    Image.new("RGB", (9, 7), (200, 100, 50)).save(away.folder / "small.png")
+    away("-m", "srutils", "upscale", "small.png", "large.png", "--model", "srcnn-photo-x3")
+    assert Image.open(away.folder / "large.png").size == (27, 21)
