@@ -7,6 +7,7 @@ import importlib
 from dataclasses import dataclass, field
 
 from srutils.model_files.cards import model_path, read_card
+from srutils.recipes.runs import targets
 from srutils.recipes.settings import Settings
 from srutils.recipes.start import total_seconds
 
@@ -186,6 +187,7 @@ def train(settings: Settings) -> dict:
     settings.check()
     if (settings.arch or settings.classes) and recipe.module != "classifier":
         raise ValueError(f"--arch and --classes are for classifiers; {recipe.name} enlarges images")
+    targets(settings, recipe)
     module = importlib.import_module(f"srutils.recipes.{recipe.module}")
     return module.run(settings, recipe)
 

@@ -99,8 +99,9 @@ class Run:
             if settings.fresh:
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
-            says = {"data": data.says, "split": data.split, "start": start and start.name, **run.decides}
-            run._write("settings.json", says)
+            words = {"data": data.says, "split": data.split, "start": start and start.name}
+            marks = {f"{key} (SHA-256)": run.decides[key] for key in ("data", "start")}
+            run._write("settings.json", {**run.decides, **words, **marks})
             print(f"{recipe.name}: {data.says}; {data.split}")
             run._track()
         return run
@@ -121,7 +122,7 @@ class Run:
         from accelerate import PartialState
         from accelerate.tracking import TensorBoardTracker, WandBTracker
 
-        PartialState()
+        PartialState(cpu=self.settings.device == "cpu")
         if name == "tensorboard":
             self.tracker = TensorBoardTracker(self.recipe.name, self.folder / "logs")
             print(f"tensorboard --logdir {self.folder / 'logs'}")
