@@ -22,6 +22,9 @@ FLAGS = re.compile(r"(DQ|MASK|IMASK|CTX|CON|BPM|FLAGS?|SEG\w*)")  # extensions w
 # A header has printable ASCII only: control characters become spaces, letters beyond ASCII question marks.
 PRINTABLE = bytes(i if 32 <= i < 127 else 32 if i < 128 else ord("?") for i in range(256))
 
+# A text that goes on in the next card ends with an ampersand.
+CONTINUED, CONTINUES = re.compile(rb"& *'"), re.compile(rb"CONTINUE +'([^']|'')*' *(/.*)?$")
+
 
 @dataclass
 class FitsImage:
@@ -86,11 +89,11 @@ def read_fits(path: str | os.PathLike, hdu: int | str | None = None) -> FitsImag
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of non-standard cards; what matters raises
             with fits.open(path, memmap=False, ignore_missing_simple=False) as file:
-                clean = _printable(file)
+                clean = _repaired(file)
                 if clean is None:
                     return _image(file, hdu)
             with fits.open(clean, ignore_missing_simple=False) as file:
-                return _image(file, hdu, ["characters that FITS does not allow in its header were left out"])
+                return _image(file, hdu, ["parts of its header that FITS does not allow were left out"])
     except PermissionError:
         raise
     except Unusable as error:
@@ -100,24 +103,35 @@ def read_fits(path: str | os.PathLike, hdu: int | str | None = None) -> FitsImag
         raise ValueError(f"cannot read {path}: it is damaged or not a FITS file ({reason})") from None
 
 
-def _printable(file) -> io.BytesIO | None:
-    """The whole file with printable headers only, or None if they are so already.
+def _repaired(file) -> io.BytesIO | None:
+    """The whole file with headers that astropy can read and write, or None if they are so already.
 
-    astropy can neither read nor write one card with a tab in it, wherever it stands.
+    One card with a tab in it, wherever it stands, is enough that it can do neither.
     """
     spans = [(info["hdrLoc"], info["datLoc"]) for info in (one.fileinfo() for one in file)]
-    source = file[0].fileinfo()["file"]
+    source, better = file[0].fileinfo()["file"], {}
     for start, end in spans:
         source.seek(start)
-        if (header := source.read(end - start)) != header.translate(PRINTABLE):
-            break
-    else:
+        header = source.read(end - start)
+        if (new := _clean(header)) != header:
+            better[start] = new
+    if not better:
         return None
     source.seek(0)
     whole = bytearray(source.read())
-    for start, end in spans:
-        whole[start:end] = whole[start:end].translate(PRINTABLE)
+    for start, new in better.items():
+        whole[start : start + len(new)] = new
     return io.BytesIO(whole)
+
+
+def _clean(header: bytes) -> bytes:
+    """A header of printable characters, in which CONTINUE follows only texts that it can continue."""
+    cards = [b""]
+    for i in range(0, len(header), 80):
+        card = header[i : i + 80].translate(PRINTABLE)
+        stray = card.startswith(b"CONTINUE") and not (CONTINUED.search(cards[-1]) and CONTINUES.match(card))
+        cards.append(b" " * len(card) if stray else card)
+    return b"".join(cards)
 
 
 def _image(file, hdu, notes=()) -> FitsImage:
