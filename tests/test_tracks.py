@@ -10,7 +10,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from srutils.files.images import read_image  # noqa: E402
 from srutils.lensing import baselines, cache, folders, instruments, simulator  # noqa: E402
+from srutils.lensing.class_folders import class_files, find_classes  # noqa: E402
 from srutils.metrics import mse, psnr, ssim  # noqa: E402
 from srutils.pairs import resize  # noqa: E402
 

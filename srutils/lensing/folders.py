@@ -31,7 +31,7 @@ def folders_below(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder")
+        raise FileNotFoundError(f"no folder {folder}")
     level = [folder]
     for _ in range(depth + 1):
         yield from level
@@ -150,9 +150,11 @@ def load_deeplense(folder, n=None):
         raise ValueError(f"n is {n}; expected at least 1, or None for all")
     folder = Path(folder)
     kinds = pairs_folder(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}")
     if kinds is None:
         what = f"holds no folders HR and LR with .npy files, nor do those up to {DEPTH} deep inside it"
-        raise FileNotFoundError(f"{folder} {what if folder.is_dir() else 'is not a folder'}")
+        raise FileNotFoundError(f"{folder} {what}")
     found = {kind: {f.name.lower(): f for f in _listing(path)} for kind, path in kinds.items()}
     for kind in kinds:
         other = "LR" if kind == "HR" else "HR"
