@@ -1,6 +1,5 @@
 """The register of datasets: what makes each whole, and that the lessons' loaders read the layout of each."""
 
-import ast
 import io
 import os
 import re
@@ -182,7 +181,6 @@ def test_the_pixel_hashes_of_set5_are_those_of_the_benchmark(tmp_path):
 
 
 # ---------------------------------------------------------------- what the lessons do with each layout
-LESSONS = Path(__file__).resolve().parents[1] / "notebooks" / "scripts"
 
 
 def save(folder, name, array):
@@ -194,17 +192,6 @@ def picture(folder, name, size=(40, 50), seed=0):
     folder.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / name)
-
-
-def function_of(lesson, name):
-    """A function of a lesson, with what the course lends it; the lesson's imports are not run."""
-    (script,) = LESSONS.glob(f"{lesson:02d}_*.py")
-    (node,) = [
-        n for n in ast.parse(script.read_text(encoding="utf-8")).body if getattr(n, "name", None) == name
-    ]
-    scope = {"course": course, "photos": photos, "np": np}
-    exec(compile(ast.Module([node], []), str(script), "exec"), scope)
-    return scope[name]
 
 
 def test_deeplense_sr(places):
@@ -237,20 +224,6 @@ def test_deeplense_classes_in_lesson_06(places):
     assert images.min() == 0 and images.max() == 1
     (places / "data/deeplense_cls/train").rename(places / "elsewhere")  # the part for validation is enough
     assert len(classifier.read_folders(find_classes())[1]) == 6
-
-
-def test_linnaeus5_in_lesson_04(places):
-    linnaeus = function_of(4, "linnaeus")
-    assert linnaeus("train", 2) == []
-    for part in ("train", "test"):
-        for c, name in enumerate(("berry", "bird", "dog", "flower", "other")):
-            for i in (1, 2, 3):
-                picture(
-                    places / f"data/Linnaeus 5 128X128/{part}/{name}", f"{i}_128.jpg", (128, 128), 5 * i + c
-                )
-    tiles = np.array(linnaeus("test", 2))
-    assert tiles.shape == (10, 128, 128, 3) and tiles.min() >= 0 and tiles.max() <= 1
-    assert len(linnaeus("train", 1200)) == 15
 
 
 def test_div2k_as_a_folder_of_photographs(places):
