@@ -84,7 +84,8 @@ def test_a_run_sets_the_variables_and_a_cache_of_its_own(logs, tmp_path, monkeyp
         "import os, pathlib\n"
         "def test_one():\n    assert os.environ['OMP_NUM_THREADS'] == '4'\n"
         "def test_two():\n    assert list(pathlib.Path(os.environ['SR_CACHE']).iterdir()) == []\n"
-        "def test_three():\n    assert 'OMP_NUM_THREADS' not in os.environ\n"
+        "def test_three():\n    assert 'OMP_NUM_THREADS' not in os.environ\n",
+        encoding="utf-8",
     )
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     status = processors.main(["--only", "four-threads", "--workers", "1", str(test)])
@@ -97,7 +98,7 @@ def test_a_run_sets_the_variables_and_a_cache_of_its_own(logs, tmp_path, monkeyp
 
 
 def test_all_green_is_status_0(logs, tmp_path, capsys):
-    (tmp_path / "test_nothing.py").write_text("def test_one():\n    pass\n")
+    (tmp_path / "test_nothing.py").write_text("def test_one():\n    pass\n", encoding="utf-8")
     given = ["--only", "own", "--workers", "1", str(tmp_path / "test_nothing.py")]
     assert processors.main(given) == 0
     assert capsys.readouterr().out.splitlines()[-1].split()[:3] == ["own", "0", "1"]

@@ -85,10 +85,10 @@ def test_a_deeplense_folder_in_one_command(srutils, tmp_path, shipped):
 def test_a_second_run_does_not_touch_the_first_ones_file(srutils, tmp_path):
     folder = lens_folder(tmp_path / "lenses")
     few = ["--data", folder, "--batch", 2, "--patch", 12, "--device", "cpu"]
-    (tmp_path / "srresnet-deeplense-x2.onnx").write_text("hours of work")
+    (tmp_path / "srresnet-deeplense-x2.onnx").write_text("hours of work", encoding="utf-8")
     status, _, err = srutils("train", "srresnet-deeplense-x2", "--steps", 1, *few)
     assert status == 2 and "exists already; --overwrite replaces it" in err
-    assert (tmp_path / "srresnet-deeplense-x2.onnx").read_text() == "hours of work"
+    assert (tmp_path / "srresnet-deeplense-x2.onnx").read_text(encoding="utf-8") == "hours of work"
 
 
 def test_srgan_goes_on_from_the_shipped_file(srutils, tmp_path, shipped):
