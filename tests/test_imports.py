@@ -26,21 +26,22 @@ def python(code):
     return done.stdout.split()
 
 
-def test_import_srutils_takes_less_than_0_7_s_and_nothing_heavy():
-    clock = "time.perf_counter()"
+def test_import_srutils_takes_less_than_0_2_s_and_nothing_heavy():
+    clock = "time.process_time()"  # of this process alone: other work on the machine does not count
     code = f"import sys, time; t = {clock}; import srutils; t = {clock} - t; print(t, *sys.modules)"
     seconds, modules = [], set()
     for _ in range(3):
         first, *names = python(code)
         seconds.append(float(first))
         modules |= {name.split(".")[0] for name in names}
-    assert statistics.median(seconds) < 0.7
+    assert statistics.median(seconds) < 0.2
     assert not modules & {*HEAVY, "numpy", "scipy", "skimage", "sklearn", "pandas"}
 
 
 def test_no_module_imports_a_framework():
-    assert {"srutils.course", "srutils.lensing.simulator", "srutils.upscale.files", "srutils.cli"} <= set(MODULES)
-    code = f"import importlib, sys; [importlib.import_module(name) for name in {MODULES}]; print(*sys.modules)"
+    assert {"srutils.course", "srutils.lensing.simulator", "srutils.upscale.files"} <= set(MODULES)
+    load = f"[importlib.import_module(name) for name in {MODULES}]"
+    code = f"import importlib, sys; {load}; print(*sys.modules)"
     loaded = {name.split(".")[0] for name in python(code)}
     assert "srutils" in loaded and "numpy" in loaded
     assert not loaded & {
