@@ -104,7 +104,7 @@ def as_tensors(params, device="cpu"):
     """Turn parameters as they were drawn, (N,) or (N, M), into tensors as the ray tracer takes them."""
     import torch
 
-    t = {k: torch.from_numpy(np.asarray(v)).float().to(device) for k, v in params.items()}
+    t = {k: torch.from_numpy(np.asarray(v)).to(device, torch.float32) for k, v in params.items()}
     return {k: v if k.startswith("subhalo") else v[:, None, None] for k, v in t.items()}
 
 
@@ -172,13 +172,12 @@ def _telescope(t, noise, scale):
     return *observed, truth / peak, {"peak_brightness": peak}
 
 
-def observe(track, scale, key, params, device):
+def observe(track, scale, key, lens_ids, t, device):
     """Show lenses to a track's instruments: tensors hr, lr, truth (B, H, W), and a dict of EXTRA."""
     import torch
 
     def noise(stream, size):
-        return normals(key, params["lens"], stream, size, device)
+        return normals(key, lens_ids, stream, size, device)
 
     with torch.inference_mode():
-        t = as_tensors(params, device)
         return _deeplense(t, noise) if track == "deeplense" else _telescope(t, noise, scale)

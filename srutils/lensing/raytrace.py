@@ -94,7 +94,7 @@ def sis(x, y, theta_E, center_x=0.0, center_y=0.0):
     import torch
 
     dx, dy = x - center_x, y - center_y
-    scale = theta_E / torch.hypot(dx, dy).clamp(min=1e-9)
+    scale = theta_E / torch.hypot(dx, dy).clamp_(min=1e-9)
     return scale * dx, scale * dy
 
 
@@ -123,10 +123,10 @@ def sie(x, y, theta_E, e1, e2, center_x, center_y):
     q = q.clamp(max=0.99999)
     u, v, c, s = _to_axes(x, y, center_x, center_y, phi)
     f = (1 - q * q).sqrt()
-    f_over_psi = f * (q * q * u * u + v * v).clamp(min=1e-18).rsqrt()
+    f_over_psi = (q * q * u * u).add_(v * v).clamp_(min=1e-18).rsqrt_().mul_(f)
     b = theta_E * q.sqrt() / f
     a_u, a_v = (f_over_psi * u).atan_().mul_(b), (f_over_psi * v).atanh_().mul_(b)
-    return c * a_u - s * a_v, s * a_u + c * a_v
+    return (c * a_u).sub_(s * a_v), (s * a_u).add_(c * a_v)
 
 
 def shear(x, y, gamma1, gamma2):
@@ -203,7 +203,7 @@ def string(x, y, center_x, center_y, half_length, angle, theta_E, core=CORE):
     edge = torch.where(within, torch.full_like(v, core).copysign(v), v)
     ramp = torch.where(within, v / edge, torch.ones_like(v))
     a_v = per_length * ramp * torch.atan2(2 * half_length * edge, u * u + edge * edge - half_length**2)
-    return c * a_u - s * a_v, s * a_u + c * a_v
+    return (c * a_u).sub_(s * a_v), (s * a_u).add_(c * a_v)
 
 
 def deflection(x, y, lens):

@@ -13,7 +13,7 @@ What both draw from, the same for all three classes of dark matter, is in ``prio
 import numpy as np
 
 from srutils.lensing import priors
-from srutils.lensing.instruments import EXTRA, SCALES, SIZE, SPLITS, TRACKS, observe
+from srutils.lensing.instruments import EXTRA, SCALES, SIZE, SPLITS, TRACKS, as_tensors, observe
 from srutils.lensing.parallel import lens_pool
 from srutils.lensing.priors import CLASSES
 from srutils.pairs import ImagePairs
@@ -107,7 +107,7 @@ def simulate(
     hr, truth = np.empty((2, n, size, size, 1), np.float32)
     lr = np.empty((n, size // scale, size // scale, 1), np.float32)
 
-    drawn = dict(params)
+    drawn = as_tensors(params, device)
 
     # one lens at a time on a CPU: for another batch size libraries take another path and round otherwise
     step, share = (1, 8) if device.type == "cpu" else (128, 128)
@@ -115,7 +115,8 @@ def simulate(
     def fill(first):
         for a in range(first, min(first + share, n), step):
             part = slice(a, a + step)
-            *images, extra = observe(track, scale, key, {k: v[part] for k, v in drawn.items()}, device)
+            some = {k: v[part] for k, v in drawn.items()}
+            *images, extra = observe(track, scale, key, lens_ids[part], some, device)
             for out, image in zip((hr, lr, truth), images, strict=True):
                 out[part, ..., 0] = image.cpu().numpy()
             for name, value in extra.items():
