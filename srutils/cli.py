@@ -6,9 +6,7 @@ expected.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 import math
 import signal
 import sys
@@ -20,6 +18,7 @@ import typer
 
 from srutils.recipes.command import train
 from srutils.streams import forgiving_streams
+from srutils.upscale.command import upscale
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -31,108 +30,7 @@ def about() -> None:
     """Image super-resolution on photographs and strong gravitational lenses."""
 
 
-@app.command()
-def upscale(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A picture, .npy, FITS file, or a folder.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file, or folder, to make.")],
-    model: Annotated[
-        str | None, typer.Option(help="See `srutils models`; without it, one that suits the image.")
-    ] = None,
-    scale: Annotated[int | None, typer.Option(help="How many times larger. A network knows its own.")] = None,
-    tile: Annotated[int, typer.Option(help="Side, in pixels, of the squares a network sees.")] = 256,
-    engine: Annotated[
-        str, typer.Option(help="auto, onnxruntime, openvino, or openvino-bf16, which rounds.")
-    ] = "auto",
-    ensemble: Annotated[
-        bool,
-        typer.Option(
-            "--ensemble",
-            help="Mean of eight flips and turns; their spread is written beside OUT, or into the FITS.",
-        ),
-    ] = False,
-    limits: Annotated[
-        str | None,
-        typer.Option("--range", metavar="LOW,HIGH", help="FITS, floats: what a network sees as 0 and 1."),
-    ] = None,
-    hdu: Annotated[str | None, typer.Option(help="Extension of FITS files: 1, SCI, or SCI,2.")] = None,
-    values: Annotated[
-        str | None,
-        typer.Option(help="FITS: amount (shared by smaller pixels) or intensity, whatever BUNIT says."),
-    ] = None,
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave what is there.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-) -> int:
-    """Enlarge a picture, an array, a FITS image, or a folder of them, in bounded memory and without seams.
-
-    Without --model, a photograph gets the network with the best score at --scale (4). FITS and one-channel
-    arrays of floats get bicubic x2, since the networks for lenses know two simulated telescopes only.
-    """
-    from srutils.upscale.files import upscale_file, upscale_folder
-
-    options = {
-        "tile": tile,
-        "engine": engine,
-        "ensemble": ensemble,
-        "limits": _two_numbers(limits),
-        "hdu": hdu,
-        "values": values,
-        "progress": sys.stderr.isatty(),
-        "overwrite": overwrite,
-    }
-    if not source.is_dir():
-        if skip_existing and target.exists():
-            print(f"{target}: skipped, it exists")
-            return 0
-        with _notes_on_stderr():
-            report = upscale_file(source, target, model, scale, **options)
-        height, width = report.size
-        print(f"{target}: {width} x {height} pixels, {report.model}, {report.seconds:.1f} s")
-        if report.uncertainty:
-            print(f"uncertainty: {report.uncertainty}")
-        return 0
-    with _notes_on_stderr():
-        result = upscale_folder(source, target, model, scale, skip=skip_existing, **options)
-    for sentence in result["failed"]:
-        _complain(sentence)
-    print(", ".join(f"{len(paths)} {word}" for word, paths in result.items()) + f", in {target}")
-    return 2 if result["failed"] else 0
-
-
-def _two_numbers(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError:
-        raise ValueError(f"--range is {text!r}; expected two numbers, such as 0,1") from None
-    return low, high
-
-
-class _Notes(logging.Handler):
-    """Prints each note once, on stderr, and leaves a progress bar whole."""
-
-    def __init__(self):
-        super().__init__()
-        self.told = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        note = record.getMessage()
-        if note not in self.told:
-            self.told.add(note)
-            tqdm.write(f"srutils: {note}", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def _notes_on_stderr():
-    logger, handler = logging.getLogger("srutils.upscale"), _Notes()
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
+app.command()(upscale)
 
 
 @app.command()

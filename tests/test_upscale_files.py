@@ -2,10 +2,8 @@
 
 import errno
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,17 +11,18 @@ import tifffile
 from pictures import write_picture
 from PIL import Image, ImageCms
 from tiny_models import nearest_model, random_model
+from upscaling import levels, names, run
 
-from srutils import cli
 from srutils.files import encode
 from srutils.files.decode import read_picture
 from srutils.files.picture import Metadata, Picture
 from srutils.pairs import resize
-from srutils.upscale import options, pictures
+from srutils.upscale import pictures
 from srutils.upscale.arrays import value_range
+from srutils.upscale.choice import choose_upscaler, default_models
 from srutils.upscale.enlarge import enlarge_values
-from srutils.upscale.files import upscale_file, upscale_folder
-from srutils.upscale.options import Options, default_model
+from srutils.upscale.files import upscale_file
+from srutils.upscale.options import Options, Report
 from srutils.upscale.upscaler import Upscaler, model_cards
 
 RNG = np.random.default_rng(7)
@@ -31,25 +30,11 @@ PHOTO_MODELS = [card["name"] for card in model_cards() if "-photo-" in card["nam
 COLOURS = [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 1), (0, 0, 255), (255, 255, 0), (12, 130, 201)]
 
 
-def levels(height=11, width=13, channels=3, kind=np.uint8):
-    return RNG.integers(0, np.iinfo(kind).max, (height, width, channels), dtype=kind, endpoint=True)
-
-
 def interpolated(pixels, scale=2):
     """Integers enlarged by bicubic and rounded, by hand."""
     full = np.iinfo(pixels.dtype).max
     size = (pixels.shape[0] * scale, pixels.shape[1] * scale)
     return np.rint(resize(pixels / np.float32(full), size, "bicubic").clip(0, 1) * np.float32(full))
-
-
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["upscale", *map(str, arguments)])
-    return stop.value.code, *capsys.readouterr()
-
-
-def names(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 # ---------------------------------------------------------------- the shipped models
@@ -90,11 +75,11 @@ def test_the_smallest_pictures(tmp_path, model, size):
 
 
 def test_the_default_model_is_the_best_on_set5_or_bicubic():
-    assert default_model(measured=True, scale=None) == ("bicubic", 2)
+    assert default_models(measured=True, scale=3) == ["bicubic"]
     scores = {c["name"]: c["metrics"]["Set5"]["psnr"] for c in model_cards() if "Set5" in c["metrics"]}
-    name, scale = default_model(measured=False, scale=None)
-    assert scale == 4 and scores[name] == max(v for n, v in scores.items() if n.endswith("-x4"))
-    assert default_model(measured=False, scale=7) == ("bicubic", 7)
+    (name,) = default_models(measured=False, scale=4)
+    assert scores[name] == max(v for n, v in scores.items() if n.endswith("-x4"))
+    assert default_models(measured=False, scale=9) == ["bicubic"]
 
 
 # ---------------------------------------------------------------- what belongs to a picture
@@ -259,9 +244,9 @@ def test_any_range_is_brought_to_the_networks_and_back(tmp_path, low, unit, chan
     model = nearest_model(tmp_path, channels=channels)
     array = (RNG.random((9, 8, 3 if channels == "rgb" else 1)) * unit + low).astype(np.float32)
     np.save(tmp_path / "a.npy", array)
-    up, seen = Upscaler.load(model), []
-    run_ = up._run
-    up._run = lambda x: seen.append(x) or run_(x)
+    up, seen = choose_upscaler(Options(str(model)), True, array.shape[:2], Report(tmp_path)), []
+    run_ = up.steps[0]._run
+    up.steps[0]._run = lambda x: seen.append(x) or run_(x)
     out, _ = enlarge_values(up, array, Options())
     expected = array.repeat(2, 0).repeat(2, 1)
     np.testing.assert_allclose(out, expected, atol=1e-6 * max(unit, abs(low)))
@@ -516,7 +501,7 @@ def test_ctrl_c_leaves_with_130_and_no_file(tmp_path, monkeypatch, capsys):
 def test_the_command_says_what_it_made_and_which_model_it_chose(tmp_path, capsys):
     write_picture(tmp_path / "a.png", Picture(levels(5, 6)))
     status, out, err = run(capsys, tmp_path / "a.png", tmp_path / "b.png")
-    name, scale = default_model(False, None)
+    (name,) = default_models(False, 4)
     assert status == 0 and err == f"srutils: {name} was chosen for pictures at x4; --model takes another\n"
     assert out.startswith(f"{tmp_path / 'b.png'}: 24 x 20 pixels, {name}, ") and out.endswith(" s\n")
     status, out, err = run(capsys, tmp_path / "a.png", tmp_path / "b.png", "--skip-existing")
@@ -528,9 +513,20 @@ def test_the_command_says_what_it_made_and_which_model_it_chose(tmp_path, capsys
     [
         ("--model bicubik", "no upscaler called 'bicubik'; there are nearest"),
         ("--model bicubic", "bicubic needs a scale"),
-        ("--model bicubic --scale 0", "bicubic needs a scale"),
+        ("--model bicubic --scale 0", "scale is 0; expected at least 1"),
+        ("--scale 0", "scale is 0; expected at least 1"),
+        ("--scale 0.5", "scale is 0.5; expected at least 1"),
+        ("--scale nan", "scale is nan; expected at least 1"),
+        ("--width 0", "width is 0; expected at least 1 pixel"),
+        ("--height -3", "height is -3; expected at least 1 pixel"),
+        ("--width 12 --scale 2", "both a scale and a width were given"),
+        ("--width 5", "it has 6 x 5 pixels; srutils only enlarges, not to 5 x 4"),
+        ("--width 12 --height 13", "would distort its 6 x 5: with a width of 12 goes a height of 10"),
+        ("--blend 1.1", "blend is 1.1; expected 0 (the model alone) to 1"),
+        ("--model wiener --scale 2.5", "wiener enlarges by whole numbers; asked for x2.5"),
+        ("--model srcnn-photo-x2 --scale 9", "networks enlarge by at most 8; asked for x9"),
+        ("--tile 0", "tile is 0; expected at least 32"),
         ("--model bicubic --scale two", "Invalid value for '--scale'"),
-        ("--model srcnn-photo-x2 --scale 3", "srcnn-photo-x2 enlarges by 2; asked for 3"),
         ("--model lens-classifier", "it does not enlarge images"),
         ("--model srresnet-telescope-x2", "enlarges images of one channel; got RGB"),
         ("--model wiener --scale 2", "deconvolution is for lenses"),
@@ -544,113 +540,3 @@ def test_a_mistake_costs_one_line(tmp_path, capsys, options, words):
     status, out, err = run(capsys, tmp_path / "a.png", tmp_path / "b.png", *options.split())
     assert status == 2 and out == "" and words in err and err.count("\n") == 1 and err.startswith("srutils: ")
     assert names(tmp_path) == ["a.png"]
-
-
-# ---------------------------------------------------------------- folders
-@pytest.fixture
-def album(tmp_path):
-    """Nested folders: two good pictures, an array, a broken file, and things that are no images."""
-    folder = tmp_path / "album"
-    (folder / "one" / "two").mkdir(parents=True)
-    (folder / "bad").mkdir()
-    write_picture(folder / "a.png", Picture(levels(4, 5)))
-    write_picture(folder / "one" / "two" / "b.JPG", Picture(levels(5, 4)))
-    np.save(folder / "one" / "c.npy", RNG.normal(size=(3, 4)))
-    (folder / "bad" / "d.png").write_bytes(b"\x89PNG\r\n\x1a\n, then nothing")
-    (folder / "notes.txt").write_text("no image", encoding="utf-8")
-    (folder / ".hidden.png").write_bytes(b"")
-    return folder
-
-
-def test_a_folder_with_one_broken_file_gives_the_others_and_status_2(album, tmp_path, capsys):
-    out_folder = tmp_path / "large"
-    status, out, err = run(capsys, album, out_folder, "--model", "nearest", "--scale", 2)
-    assert status == 2 and out == f"3 done, 0 skipped, 1 failed, in {out_folder}\n"
-    assert err.count("\n") == 1 and str(album / "bad" / "d.png") in err and err.startswith("srutils: cannot")
-    assert names(out_folder) == ["a.png", "one/c.npy", "one/two/b.JPG"]
-    assert not (out_folder / "bad").exists()  # no empty folder of what failed
-    np.testing.assert_array_equal(
-        read_picture(out_folder / "a.png").pixels,
-        read_picture(album / "a.png").pixels.repeat(2, 0).repeat(2, 1),
-    )
-
-
-def test_a_folder_again(album, tmp_path, capsys):
-    (album / "bad" / "d.png").unlink()
-    command = (album, tmp_path / "large", "--model", "nearest", "--scale", 2)
-    assert run(capsys, *command)[0] == 0
-    first = (tmp_path / "large" / "a.png").stat().st_mtime_ns
-    status, out, err = run(capsys, *command)
-    assert status == 2 and out.startswith("0 done, 0 skipped, 3 failed") and err.count("--overwrite") == 3
-    (tmp_path / "large" / "one" / "c.npy").unlink()
-    status, out, err = run(capsys, *command, "--skip-existing")
-    assert (status, err) == (0, "") and out.startswith("1 done, 2 skipped, 0 failed")
-    assert (tmp_path / "large" / "a.png").stat().st_mtime_ns == first
-    status, out, err = run(capsys, *command, "--overwrite")
-    assert (status, err) == (0, "") and out.startswith("3 done, 0 skipped, 0 failed")
-    assert (tmp_path / "large" / "a.png").stat().st_mtime_ns > first
-
-
-def test_a_folder_whose_results_lie_in_it(album, capsys):
-    (album / "bad" / "d.png").unlink()
-    for _ in range(2):  # what was made is not made larger again
-        status, out, _ = run(capsys, album, album / "x2", "--model", "nearest", "--scale", 2, "--overwrite")
-        assert status == 0 and out.startswith("3 done")
-    status, _, err = run(capsys, album, album, "--model", "nearest", "--scale", 2)
-    assert status == 2 and "is the folder to enlarge; expected another one" in err
-
-
-def test_two_files_that_would_become_one_are_refused(tmp_path, capsys):
-    (tmp_path / "in").mkdir()
-    for name in ("a.fits", "a.fits.fz"):
-        (tmp_path / "in" / name).write_bytes(b"")
-    status, _, err = run(capsys, tmp_path / "in", tmp_path / "out", "--overwrite")
-    assert status == 2 and "would both become" in err and not (tmp_path / "out").exists()
-
-
-def test_folders_that_cannot_be(album, tmp_path, capsys):
-    (tmp_path / "empty").mkdir()
-    for arguments, words in (
-        ((tmp_path / "empty", tmp_path / "large"), "no image in"),
-        ((tmp_path / "missing", tmp_path / "large"), "no such file"),
-        ((album, album / "a.png"), "is a file"),
-        ((album, tmp_path / "large", "--model", "bicubik"), "no upscaler called 'bicubik'"),
-        ((album, tmp_path / "large", "--engine", "tpu"), "no engine called 'tpu'"),
-    ):
-        status, out, err = run(capsys, *arguments)
-        assert status == 2 and out == "" and words in err and err.count("\n") == 1
-    assert not (tmp_path / "large").exists()
-
-
-def test_notes_come_before_the_work_and_once_for_a_folder(album, tmp_path, monkeypatch, capsys):
-    (album / "bad" / "d.png").unlink()
-    shown, first = [], tmp_path / "x2" / "a.png"
-    monkeypatch.setattr("tqdm.tqdm.write", lambda text, file: shown.append((text, first.exists())))
-    assert run(capsys, album, tmp_path / "x2", "--scale", 2)[0] == 0
-    assert len(shown) == 2 and not shown[0][1]  # for pictures, and for the array; before the first result
-    assert "for pictures" in shown[0][0] and "for measurements" in shown[1][0]
-    monkeypatch.setattr(options, "MAX_OUTPUT", 10)
-    status, _, err = run(capsys, album / "a.png", tmp_path / "b.png")
-    assert status == 2 and err.count("\n") == 1 and "the result would have" in err
-
-
-def test_a_folder_that_cannot_be_written_is_said_once(album, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(os, "access", lambda path, how: Path(path) != tmp_path)
-    status, out, err = run(capsys, album, tmp_path / "new" / "large", "--model", "nearest", "--scale", 2)
-    assert (status, out) == (2, "") and err == f"srutils: cannot write into {tmp_path}: permission denied\n"
-
-
-def test_each_model_is_opened_once_for_a_folder(album, tmp_path, monkeypatch):
-    model, opened, load = str(random_model(tmp_path)), [], Upscaler.load
-    monkeypatch.setattr(Upscaler, "load", lambda *a: opened.append(a) or load(*a))
-    result = upscale_folder(album, tmp_path / "large", model)
-    assert len(result["done"]) == 3 and len(opened) == 1
-
-
-def test_a_real_process_on_a_folder(album, tmp_path):
-    shutil.rmtree(album / "bad")
-    command = [sys.executable, "-m", "srutils", "upscale", album, tmp_path / "large", "--scale", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and done.stdout.startswith("3 done, 0 skipped, 0 failed")
-    assert all(line.startswith("srutils: ") for line in done.stderr.splitlines()), done.stderr
-    assert Image.open(tmp_path / "large" / "a.png").size == (10, 8)

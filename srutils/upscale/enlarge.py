@@ -10,17 +10,20 @@ import numpy as np
 from srutils.files.images import from_float, to_float
 from srutils.files.picture import Unusable
 from srutils.upscale.arrays import covered, value_range
-from srutils.upscale.options import Options
-from srutils.upscale.upscaler import DECONVOLVERS, REACH, Upscaler
+from srutils.upscale.chain import Chain
+from srutils.upscale.memory import tile_side
+from srutils.upscale.messages import counted
+from srutils.upscale.options import LEAST_TILE, Options
+from srutils.upscale.upscaler import DECONVOLVERS, INTERPOLATION
 
 
-def takes_ensemble(up: Upscaler, options: Options) -> bool:
-    """Tell whether to take the mean of eight views: asked for, and not useless, as it is for interpolation."""
-    return options.ensemble and up.name not in REACH
+def takes_ensemble(up: Chain, options: Options) -> bool:
+    """Tell whether to take the mean of eight views: asked for, and of use, as for interpolation it is not."""
+    return options.ensemble and up.name not in INTERPOLATION
 
 
 def enlarge_levels(
-    up: Upscaler, pixels: np.ndarray, bits: int, options: Options
+    up: Chain, pixels: np.ndarray, bits: int, options: Options
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Enlarge integers (H, W, C) tile by tile: nothing of the size of the result is ever floating point.
 
@@ -30,14 +33,13 @@ def enlarge_levels(
     spread : ndarray, float32, or None
         With `Options.ensemble`, the standard deviation of the eight; full scale is 1.
     """
-    h, w, c = pixels.shape
     kind = {8: np.uint8, 16: np.uint16, 32: np.float32}[bits]
-    out = np.empty((h * up.scale, w * up.scale, c), kind)
+    out = np.empty((*up.size, pixels.shape[-1]), kind)
     return out, _fill(out, up, pixels, options, to_float, lambda sr: from_float(sr, bits))
 
 
 def enlarge_values(
-    up: Upscaler,
+    up: Chain,
     values: np.ndarray,
     options: Options,
     after: Callable = lambda out, whole: None,
@@ -66,8 +68,7 @@ def enlarge_values(
         raise Unusable("it holds no finite value")
     low, high = limits or range_for(up, values[~hole], options)
     unit, whole = high - low, covered(values, hole)
-    h, w, c = whole.shape
-    out = np.empty((h * up.scale, w * up.scale, c), np.float32)
+    out = np.empty((*up.size, whole.shape[-1]), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # at the end of float32's own range
         spread = _fill(
             out,
@@ -78,7 +79,10 @@ def enlarge_values(
             lambda sr: sr.astype(np.float64) * unit + low,
         )
         after(out, whole)
-        hole = hole.repeat(up.scale, 0).repeat(up.scale, 1)
+        rows, columns = (
+            (np.arange(m) * 2 + 1) * n // (2 * m) for m, n in zip(up.size, up.given, strict=True)
+        )
+        hole = hole[rows[:, None], columns]
         out[hole] = np.nan
         if spread is not None:
             spread *= np.float32(unit)
@@ -86,7 +90,7 @@ def enlarge_values(
     return out, spread
 
 
-def range_for(up: Upscaler, values: np.ndarray, options: Options, keep: bool = True) -> tuple[float, float]:
+def range_for(up: Chain, values: np.ndarray, options: Options, keep: bool = True) -> tuple[float, float]:
     """Find what the network is to see as 0 and 1; `values` are finite, and `keep` as for `value_range`."""
     lens = up.card.get("channels") == "gray" or up.name in DECONVOLVERS
     if not up.card and not lens:
@@ -98,17 +102,16 @@ def range_for(up: Upscaler, values: np.ndarray, options: Options, keep: bool = T
     return value_range(values, lens, up.scale**-0.5 if lens else 1.0, keep)
 
 
-def _fill(out, up: Upscaler, image, options: Options, to_float: Callable, store: Callable):
+def _fill(out, up: Chain, image, options: Options, to_float: Callable, store: Callable):
     """Fill `out` piece by piece; return the spread of the eight, or None."""
-    from tqdm import tqdm
-
     ensemble = takes_ensemble(up, options)
     spread = np.empty(out.shape, np.float32) if ensemble else None
-    count = 1 if up.name in DECONVOLVERS else math.prod(-(-n // options.tile) for n in image.shape[:2])
-    pieces = up.pieces(image, options.tile, ensemble, to_float)
-    for place, sr, deviation in tqdm(
-        pieces, total=count, unit="tile", disable=not options.progress, leave=False
-    ):
+    last = up.steps[-1].scale if up.steps else 1
+    # the last step sees what those before it have enlarged, and shall see no more than a tile
+    tile = max(LEAST_TILE, (options.tile or tile_side(last)) * last // up.factor)
+    count = 1 if up.name in DECONVOLVERS else math.prod(-(-n // tile) for n in image.shape[:2])
+    pieces = up.pieces(image, tile, ensemble, to_float)
+    for place, sr, deviation in counted(pieces, count, "tile", options.progress):
         out[place] = store(sr)
         if spread is not None:
             spread[place] = deviation

@@ -9,18 +9,21 @@ from pathlib import Path
 
 from srutils.files import encode
 from srutils.files.atomic import no_empty_folders
-from srutils.files.images import image_files
 from srutils.files.picture import Unusable
 from srutils.upscale import fits_image
-from srutils.upscale.options import Options, Report, open_upscaler
+from srutils.upscale.choice import check_model
+from srutils.upscale.messages import counted, notes
+from srutils.upscale.options import Options, Report
 from srutils.upscale.pictures import uncertainty_path, upscale_picture
+
+MOST_NAMED = 8  # of the files left out, by name
 
 
 def upscale_file(
     source: str | os.PathLike,
     target: str | os.PathLike,
     model: str | None = None,
-    scale: int | None = None,
+    scale: float | None = None,
     *,
     overwrite: bool = False,
     **more,
@@ -94,37 +97,68 @@ def check_paths(source: Path, target: Path, overwrite: bool, ensemble: bool = Fa
             raise FileExistsError(f"{path} exists already; --overwrite replaces it")
 
 
-def folder_jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Every image of a folder and of the folders in it, and the file of the same name that it becomes.
+def find_images(source: Path, target: Path) -> tuple[list[Path], list[str], list[str]]:
+    """Find every image of a folder and of the folders in it; hidden ones, and what lies in `target`, are not.
+
+    Returns
+    -------
+    found : list of Path
+    left_out : list of str
+        Names of other files, and of linked folders, which may lead in circles.
+    unreadable : list of str
+        Sentences about folders that could not be listed.
+    """
+    suffixes = (*encode.SUFFIXES, *fits_image.SUFFIXES)
+    made = target.resolve()  # where it lies in the source, what was made before is not an input
+    found, left_out, unreadable = [], [], []
+
+    def refused(error: OSError) -> None:
+        unreadable.append(f"cannot list {error.filename}: {(error.strerror or 'it failed').lower()}")
+
+    for folder, folders, files in os.walk(source, onerror=refused):
+        here = Path(folder)
+        linked = [name for name in folders if (here / name).is_symlink()]
+        folders[:] = [n for n in folders if n[0] != "." and n not in linked and (here / n).resolve() != made]
+        shown = [here / name for name in files if name[0] != "."]
+        images = [path for path in shown if path.name.lower().endswith(suffixes) and path.is_file()]
+        found += images
+        left_out += [str(path.relative_to(source)) for path in shown if path not in images]
+        left_out += [f"{(here / name).relative_to(source)} (a link)" for name in linked if name[0] != "."]
+    return sorted(found, key=Path.as_posix), sorted(left_out), unreadable
+
+
+def folder_jobs(source: Path, target: Path, found: list[Path], ensemble: bool) -> list[tuple[Path, Path]]:
+    """Pair every image of a folder with the file of the same name that it becomes.
 
     Raises
     ------
     ValueError
-        There is none, or the target is a file, or the same folder.
+        Two of them would become one file, or one would lie among the files to enlarge.
     """
-    if target.is_file():
-        raise ValueError(f"{target} is a file; {source} is a folder, so expected a folder for the results")
-    if target.resolve() == source.resolve():
-        raise ValueError(f"{target} is the folder to enlarge; expected another one for the results")
-    suffixes = (*encode.SUFFIXES, *fits_image.SUFFIXES)
-    inside = target.resolve()  # the target may lie in the source: what was made before is no input
-    found = [p for p in image_files(source, True, suffixes) if not p.resolve().is_relative_to(inside)]
-    if not found:
-        raise ValueError(f"no image in {source}; expected names in {' '.join(suffixes)}")
-    jobs = {}
+    jobs, owners, inside = [], {}, source.resolve()
+    beside = not target.resolve().is_relative_to(inside)
     for path in found:
         made = fits_image.writable(target / path.relative_to(source))
-        if made in jobs:
-            raise ValueError(f"{jobs[made]} and {path} would both become {made}; move one of them")
-        jobs[made] = path
-    return [(path, made) for made, path in jobs.items()]
+        if beside and made.resolve().is_relative_to(inside):
+            raise ValueError(f"{path} would become {made}, among what is to be enlarged; use another folder")
+        written = [made] + ([uncertainty_path(made)] if ensemble and not fits_image.is_fits(made) else [])
+        for file in written:
+            if file in owners:
+                raise ValueError(
+                    f"{owners[file]} and {path} would both become {file}; move or rename one of them"
+                    if file == made
+                    else f"{owners[file]} and {path} would both write {file}; move or rename one of them"
+                )
+            owners[file] = path
+        jobs.append((path, made))
+    return jobs
 
 
 def upscale_folder(
     source: str | os.PathLike,
     target: str | os.PathLike,
     model: str | None = None,
-    scale: int | None = None,
+    scale: float | None = None,
     *,
     skip: bool = False,
     overwrite: bool = False,
@@ -143,23 +177,37 @@ def upscale_folder(
     Returns
     -------
     dict
-        ``done`` (reports), ``skipped`` (paths) and ``failed`` (sentences).
+        ``done`` (reports), ``skipped`` (paths) and ``failed`` (sentences). Files that are left out are noted.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        As `folder_jobs` and `Upscaler.load`.
+        There is no image, or the target is a file or the same folder; as `folder_jobs` and `Upscaler.load`.
     """
-    from tqdm import tqdm
-
     source, target, options = Path(source), Path(target), Options(model, scale, **more)
-    jobs, result = folder_jobs(source, target), {"done": [], "skipped": [], "failed": []}
+    if source.is_file() or not source.is_dir():
+        raise FileNotFoundError(f"no such folder: {source}")
+    if target.is_file():
+        raise ValueError(f"{target} is a file; {source} is a folder, so expected a folder for the results")
+    if target.resolve() == source.resolve():
+        raise ValueError(f"{target} is the folder to enlarge; expected another one for the results")
+    found, left_out, unreadable = find_images(source, target)
+    if not found:
+        suffixes = " ".join((*encode.SUFFIXES, *fits_image.SUFFIXES))
+        raise ValueError("; ".join([f"no image in {source}; expected names in {suffixes}", *unreadable]))
+    jobs = folder_jobs(source, target, found, options.ensemble)
     there = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
     if not os.access(there, os.W_OK):  # said once, not for every file
         raise PermissionError(f"cannot write into {there}: permission denied")
-    if model is not None:
-        open_upscaler(model, scale, options.engine)  # what is wrong with it is said once, not for every file
-    for one, made in tqdm(jobs, unit="image", disable=not options.progress):
+    check_model(options)
+    if left_out:
+        more_of_them = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+        notes.info("left out of %s: %s%s", source, ", ".join(left_out[:MOST_NAMED]), more_of_them)
+    result, owners = {"done": [], "skipped": [], "failed": unreadable}, {}
+    for one, made in counted(jobs, len(jobs), "image", options.progress):
+        if (owner := owners.get(_identity(made))) is not None:  # on a disk that ignores case
+            result["failed"].append(f"{one}: {made} is already the result of {owner}; rename one of them")
+            continue
         if skip and made.exists():
             result["skipped"].append(made)
             continue
@@ -168,7 +216,17 @@ def upscale_folder(
             with no_empty_folders(made.parent):
                 made.parent.mkdir(parents=True, exist_ok=True)
                 result["done"].append(_enlarge(one, made, mine, overwrite))
+            owners[_identity(made)] = one
         except (ValueError, OSError) as error:
             named = str(error) if str(one) in str(error) else f"{one}: {error}"
             result["failed"].append(named)
     return result
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others, whatever its name; None if there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,11 +13,12 @@ from srutils.course import version_of
 from srutils.files.decode import Unusable
 from srutils.upscale import fits_image
 from srutils.upscale.arrays import contrast, keep_light
+from srutils.upscale.choice import choose_upscaler
 from srutils.upscale.enlarge import enlarge_values, range_for, takes_ensemble
 from srutils.upscale.fits_header import LEVELS, check_axes, enlarged_header, is_number
 from srutils.upscale.fits_units import area_power
-from srutils.upscale.options import Options, Report, choose_upscaler
-from srutils.upscale.upscaler import CLASSICAL, REACH, Upscaler
+from srutils.upscale.options import Options, Report
+from srutils.upscale.upscaler import INTERPOLATION, Upscaler
 
 # Of Gaussian sources, FWHM 2 to 4 LR pixels, without noise; the tests measure it.
 SHIFT_NOTE = (
@@ -39,9 +39,7 @@ def upscale_fits(source: Path, target: Path, options: Options) -> Report:
     if image.flags and options.model != "nearest":
         raise Unusable(f"{image.name} holds flags, which have no mean: only --model nearest enlarges it")
     axes = check_axes(image.header, image.data.shape)
-    if options.scale is None and options.model in CLASSICAL:
-        options = replace(options, scale=2)
-    up = choose_upscaler(options, True, (count, h, w), report)
+    up = choose_upscaler(options, True, (count, h, w), report, whole=True)
     header = enlarged_header(image.header, up.scale)
     header.add_history(
         f"enlarged {up.scale} times by srutils {version_of('srutils')}, {up.name}; "
@@ -109,7 +107,7 @@ def _warn(image, up: Upscaler, options: Options, report: Report) -> None:
             f"{image.name} seems to hold errors: neighbouring pixels of an enlarged image are correlated, so "
             "that errors do not add in quadrature",
         )
-    if up.name in REACH:  # interpolation keeps places and light by itself
+    if up.name in INTERPOLATION:  # interpolation keeps places and light by itself
         return
     lens = up.card.get("channels", "gray") == "gray"
     knows = "a simulated telescope, its PSF and its noise" if lens else "photographs"
@@ -122,7 +120,7 @@ def _warn(image, up: Upscaler, options: Options, report: Report) -> None:
 
 def _planes(data: np.ndarray, up: Upscaler, header, options: Options) -> tuple[np.ndarray, np.ndarray | None]:
     """Enlarge planes (N, H, W, 1), all in one range of values, so that none bends a spectrum."""
-    invents = up.name not in REACH
+    invents = up.name not in INTERPOLATION
     n, h, w, _ = data.shape
     out = np.full((n, h * up.scale, w * up.scale), np.nan, np.float32)
     spread = out.copy() if takes_ensemble(up, options) else None

@@ -1,21 +1,15 @@
-"""How to enlarge, whatever the file: the options, the model that is chosen, and what the user should know."""
+"""How to enlarge, whatever the file: the options, and the report on what became of a file."""
 
 from __future__ import annotations
 
-import functools
-import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from srutils.files.picture import Unusable
-from srutils.model_files.cards import model_path
 from srutils.model_files.engine import check_engine
-from srutils.upscale.upscaler import REACH, Upscaler, model_cards
+from srutils.upscale.messages import notes
 
-MAX_OUTPUT = 2**30  # pixels of a result: a gigapixel
 LEAST_TILE = 32
-logger = logging.getLogger("srutils.upscale")
 
 
 @dataclass(frozen=True)
@@ -25,10 +19,17 @@ class Options:
     Attributes
     ----------
     model : str, optional
-        As for `Upscaler.load`; without it, see `default_model`.
-    scale : int, optional
-        Needed by interpolation; a network has its own.
-    tile, engine, ensemble
+        As for `Upscaler.load`; without it, see `srutils.upscale.choice.default_models`.
+    scale : float, optional
+        How many times larger, at least 1; a network's own without it. Where a network makes more, what it
+        made is reduced, antialiased; where it makes less, it is applied again. FITS: whole numbers.
+    width, height : int, optional
+        Instead of a scale, of the result: one keeps the proportions, both must agree with them to a pixel.
+    blend : float
+        Share of bicubic in the result: 0 is the model alone, 1 bicubic alone.
+    tile : int, optional
+        See `Upscaler`; without it, `srutils.upscale.memory.tile_side`.
+    engine, ensemble
         See `Upscaler`. With `ensemble`, the standard deviation of the eight results is written too: as a FITS
         extension, or beside the target as ``NAME_uncertainty.npy`` or ``.tif`` (pictures: full scale is 1).
     limits : (low, high), optional
@@ -49,8 +50,11 @@ class Options:
     """
 
     model: str | None = None
-    scale: int | None = None
-    tile: int = 256
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    blend: float = 0.0
+    tile: int | None = None
     engine: str = "auto"
     ensemble: bool = False
     limits: tuple[float, float] | None = None
@@ -59,7 +63,17 @@ class Options:
     progress: bool = False
 
     def __post_init__(self):
-        if self.tile < LEAST_TILE:  # the margins would cost a thousand times more than the picture
+        if self.scale is not None and not 1 <= self.scale < math.inf:
+            raise ValueError(f"scale is {self.scale:g}; expected at least 1, for srutils only enlarges")
+        for name, side in (("width", self.width), ("height", self.height)):
+            if side is not None and side < 1:
+                raise ValueError(f"{name} is {side}; expected at least 1 pixel")
+            if side is not None and self.scale is not None:
+                raise ValueError(f"both a scale and a {name} were given; expected one of them")
+        if not 0 <= self.blend <= 1:
+            raise ValueError(f"blend is {self.blend:g}; expected 0 (the model alone) to 1 (bicubic alone)")
+        # below it the margins would cost a thousand times more than the picture
+        if self.tile is not None and self.tile < LEAST_TILE:
             raise ValueError(f"tile is {self.tile}; expected at least {LEAST_TILE} pixels")
         check_engine(self.engine)
         if self.limits is not None and not -math.inf < self.limits[0] < self.limits[1] < math.inf:
@@ -94,76 +108,4 @@ class Report:
     def tell(self) -> None:
         """Log the notes; called when the work begins, for no error of the input can follow them any more."""
         for note in self.notes:
-            logger.info(note)
-
-
-def default_model(measured: bool, scale: int | None) -> tuple[str, int]:
-    """Choose the upscaler for an image when none is named: its name and scale.
-
-    Photographs get the model of that scale (4 if none is given) with the best PSNR on Set5, by the cards, and
-    bicubic where there is none. Measurements (FITS, floats of one channel) get bicubic, x2: the networks know
-    two simulated instruments, and lesson 07 shows what they do to the images of another one.
-    """
-    if measured:
-        return "bicubic", scale or 2
-    scale = scale or 4
-    scores = {
-        card["name"]: card["metrics"]["Set5"]["psnr"]
-        for card in model_cards()
-        if card["scale"] == scale and "Set5" in card.get("metrics", {})
-    }
-    return (max(scores, key=scores.get) if scores else "bicubic"), scale
-
-
-def open_upscaler(name: str, scale: int | None, engine: str) -> Upscaler:
-    """Open an upscaler, or take the one opened before, if the model's files have not changed since."""
-    files = [model_path(name), model_path(name).with_suffix(".json")]
-    states = [(file, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    return _opened(name, scale, engine, tuple(states))
-
-
-@functools.lru_cache(maxsize=4)
-def _opened(name, scale, engine, states) -> Upscaler:
-    return Upscaler.load(name, scale, engine)
-
-
-def choose_upscaler(options: Options, measured: bool, shape: tuple[int, ...], report: Report) -> Upscaler:
-    """Open the model for an image of (planes,) height and width, and write it into the report.
-
-    Parameters
-    ----------
-    options : Options
-    measured : bool
-        FITS, or floats of one channel: values from an instrument, not a picture.
-    shape : tuple of int
-    report : Report
-        Gets the model, the size of the result, and notes.
-
-    Raises
-    ------
-    ValueError
-        As `Upscaler.load`.
-    Unusable
-        The result would be too large.
-    """
-    name, scale = options.model, options.scale
-    if name is None:
-        name, scale = default_model(measured, scale)
-        why = (
-            f"{name} x{scale} was chosen for measurements (FITS, floats of one channel): no network here "
-            "knows their instrument"
-            if measured
-            else f"{name} was chosen for pictures at x{scale}"
-        )
-        report.notes.append(f"{why}; --model takes another")
-    up = open_upscaler(name, scale, options.engine)
-    if options.limits is not None and up.name in REACH:
-        report.notes.append(f"{up.name} takes all ranges alike: --range changes nothing")
-    if options.ensemble and up.name in REACH:
-        report.notes.append(f"{up.name} treats flips and turns alike: --ensemble changes nothing")
-    *planes, h, w = shape
-    report.model, report.size = up.name, (h * up.scale, w * up.scale)
-    if math.prod((*planes, *report.size)) > MAX_OUTPUT:
-        size = " x ".join(map(str, (*planes, *report.size)))
-        raise Unusable(f"the result would have {size} pixels; at most {MAX_OUTPUT} in all")
-    return up
+            notes.info(note)

@@ -14,9 +14,9 @@ from srutils.files.images import from_float
 from srutils.files.metadata import not_held
 from srutils.files.picture import Picture, Unusable, full_scale
 from srutils.upscale.arrays import covered
+from srutils.upscale.choice import choose_upscaler
 from srutils.upscale.enlarge import enlarge_levels, enlarge_values
-from srutils.upscale.options import Options, Report, choose_upscaler
-from srutils.upscale.upscaler import Upscaler
+from srutils.upscale.options import Options, Report
 
 
 def upscale_picture(source: Path, target: Path, options: Options) -> Report:
@@ -44,7 +44,7 @@ def upscale_picture(source: Path, target: Path, options: Options) -> Report:
         values, spread = enlarge_values(up, pixels, options)
         out = values if bits == 32 else from_float(values, bits)
     if alpha is not None:
-        alpha, _ = enlarge_levels(Upscaler("bicubic", up.scale), alpha, bits, Options())
+        alpha, _ = enlarge_levels(up.bicubic(), alpha, bits, Options())
     _write(target, Picture(out, alpha, picture.meta), source, spread)
     if spread is not None:
         unit = "full scale is 1" if levels else "in the input's unit"

@@ -18,18 +18,13 @@ from srutils.metrics import luma
 from srutils.model_files.cards import is_classifier, model_path, read_card
 from srutils.model_files.engine import open_model
 from srutils.pairs import METHODS, as_images, resize
-from srutils.upscale.tiling import tiles
+from srutils.upscale.tiling import Tile, tiles
 
 DECONVOLVERS = ("wiener", "richardson-lucy")
 CLASSICAL = (*METHODS, "bicubic-torch", *DECONVOLVERS)
-REACH = {
-    "nearest": 0,
-    "bilinear": 1,
-    "bicubic": 2,
-    "lanczos": 3,
-    "bicubic-torch": 2,
-}  # LR pixels to each side
-CARD_KEYS = {"name", "task", "scale", "channels", "input", "receptive_field"}
+# Interpolation, and how many LR pixels to each side of a point it looks at.
+INTERPOLATION = {"nearest": 0, "bilinear": 1, "bicubic": 2, "lanczos": 3, "bicubic-torch": 2}
+REQUIRED_IN_CARD = {"name", "task", "scale", "channels", "input", "receptive_field"}
 
 
 def bicubic_torch(image, scale: int) -> np.ndarray:
@@ -71,7 +66,7 @@ def model_cards() -> list[dict]:
 
 
 def _read_card(path: Path) -> dict:
-    card = read_card(path, CARD_KEYS)
+    card = read_card(path, REQUIRED_IN_CARD)
     expected = {
         "channels": ("luma", "rgb", "gray"),
         "input": ("lr", "bilinear", "bicubic"),
@@ -119,8 +114,8 @@ class Upscaler:
         scale : int, optional
             Needed by the classical methods; a model knows its own, and another one is an error.
         engine : str
-            What runs a model, see `srutils.model_files.engine.open_model`; "auto" is OpenVINO where it is installed,
-            else ONNX Runtime.
+            What runs a model, see `srutils.model_files.engine.open_model`; "auto" is OpenVINO where it is
+            installed, else ONNX Runtime.
 
         Raises
         ------
@@ -200,32 +195,42 @@ class Upscaler:
             raise ValueError(f"tile is {tile}; expected at least 1 pixel")
         if self.name in DECONVOLVERS:  # they work on the Fourier transform of the whole
             tile = max(image.shape[:2])
-        for one in tiles(*image.shape[:2], tile=tile, **self._needs()):
+        for one in tiles(*image.shape[:2], tile=tile, **self.needs()):
             region = to_float(one.cut(image))
             if not ensemble:
-                yield one.place(self.scale), one.inner(self._enlarge(region), self.scale), None
+                yield self.place(one), self.inner(self.enlarge(region), one), None
                 continue
-            eight = np.stack([one.inner(sr, self.scale) for sr in self._turned(region)])
-            yield one.place(self.scale), eight.mean(0), eight.std(0)
+            views = np.stack([self.inner(sr, one) for sr in self._turned(region)])
+            yield self.place(one), views.mean(0), views.std(0)
 
-    def _needs(self) -> dict:
-        """What tiles must be like, so that no seam shows."""
+    def place(self, tile: Tile) -> tuple[slice, slice]:
+        """Compute where a tile belongs in the enlarged image."""
+        return tile.place(self.scale)
+
+    def inner(self, enlarged: np.ndarray, tile: Tile) -> np.ndarray:
+        """Take what belongs into the result out of a tile's enlarged region."""
+        return tile.inner(enlarged, self.scale)
+
+    def needs(self) -> dict:
+        """Compute what tiles must be like, so that no seam shows: their margin, unit and edges."""
         if not self.card:
-            return {"margin": REACH.get(self.name, 0)}
+            return {"margin": INTERPOLATION.get(self.name, 0)}
         given = self.card["input"]
         grow = 1 if given == "lr" else self.scale  # pixels of the network's input per LR pixel
-        margin = -(-(self.card["receptive_field"] // 2 + 1) // grow) + (REACH[given] if grow > 1 else 0)
-        margin = max(margin, REACH["bicubic"] if self.card["channels"] == "luma" else 0)  # for colour
+        margin = -(-(self.card["receptive_field"] // 2 + 1) // grow) + (
+            INTERPOLATION[given] if grow > 1 else 0
+        )
+        margin = max(margin, INTERPOLATION["bicubic"] if self.card["channels"] == "luma" else 0)  # for colour
         unit = math.lcm(self.card.get("multiple", 1), grow) // grow
         return {"margin": margin, "unit": unit, "repeat": self.card.get("edges") == "repeat"}
 
     def _turned(self, region: np.ndarray) -> Iterator[np.ndarray]:
         for quarter in range(4):
             turned = np.rot90(region, quarter)
-            yield np.rot90(self._enlarge(turned), -quarter)
-            yield np.rot90(self._enlarge(turned[:, ::-1])[:, ::-1], -quarter)
+            yield np.rot90(self.enlarge(turned), -quarter)
+            yield np.rot90(self.enlarge(turned[:, ::-1])[:, ::-1], -quarter)
 
-    def _enlarge(self, image: np.ndarray) -> np.ndarray:
+    def enlarge(self, image: np.ndarray) -> np.ndarray:
         """Enlarge an image (H, W, C), float32, in one go."""
         size = (image.shape[0] * self.scale, image.shape[1] * self.scale)
         if self.name in METHODS:
