@@ -26,8 +26,8 @@ def here(tmp_path, monkeypatch):
 
 
 def start_file(path, text="weights", **card):
-    path.write_text(text)
-    path.with_suffix(".json").write_text(json.dumps(card))
+    path.write_text(text, encoding="utf-8")
+    path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
     return Start.find(path)
 
 
@@ -85,7 +85,11 @@ def test_rows_after_the_checkpoint_are_dropped():
     again.resume(4)
     assert [row["step"] for row in again.rows] == [2, 4] and again.rows[1]["val_psnr"] == 34
     again.record({"step": 6, "seconds": 1.0})
-    assert [row["step"] for row in json.loads((run.folder / "rows.json").read_text())] == [2, 4, 6]
+    assert [row["step"] for row in json.loads((run.folder / "rows.json").read_text(encoding="utf-8"))] == [
+        2,
+        4,
+        6,
+    ]
 
 
 def test_only_one_of_several_processes_writes(monkeypatch, capsys):
@@ -108,6 +112,7 @@ def test_only_one_of_several_processes_writes(monkeypatch, capsys):
         ({"ship": True, "out": "x.onnx"}, "give one of them"),
         ({"device": "gpu"}, "--device is 'gpu'; expected auto or cpu or cuda or mps"),
         ({"precision": "int8"}, "--precision is 'int8'"),
+        ({"steps": -3, "start": "srresnet-photo-x4"}, "--steps is -3"),
         ({"tracker": "wanbd"}, "--tracker is 'wanbd'; expected wandb or tensorboard"),
         ({"tracker": "wandb"}, "wandb is not installed: pip install wandb"),
         ({"arch": "vgg"}, "--arch and --classes are for classifiers"),
@@ -177,7 +182,7 @@ def init(**options):
 
 def test_a_tracker_gets_the_settings_and_every_row(tmp_path, monkeypatch):
     (tmp_path / "fake").mkdir()
-    (tmp_path / "fake" / "wandb.py").write_text(WANDB)
+    (tmp_path / "fake" / "wandb.py").write_text(WANDB, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path / "fake")
     Settings(RECIPE.name, tracker="wandb").check()
     run = opened(tracker="wandb", device="cpu")
@@ -188,6 +193,17 @@ def test_a_tracker_gets_the_settings_and_every_row(tmp_path, monkeypatch):
     assert (settings["data"], settings["steps"], settings["batch"]) == ("ten lenses", 10, 4)
     assert settings["rate"] == RECIPE.options["rate"] and settings["recipe"] == RECIPE.name
     assert step == 5 and row["loss"] == 0.25
+
+
+def test_a_tracker_that_cannot_begin_costs_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake" / "wandb.py").write_text(
+        "def init(**options):\n    raise RuntimeError('no key')", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "fake")
+    with pytest.raises(ValueError, match="wandb cannot begin: no key"):
+        opened(tracker="wandb", device="cpu")
+    sys.modules.pop("wandb")
 
 
 # ---------------------------------------------------------------- warm starts
@@ -214,8 +230,8 @@ def test_a_shipped_model_is_found_by_name_and_others_are_refused(tmp_path):
 
 # ---------------------------------------------------------------- the end
 def write(stem, folder, card):
-    (folder / f"{stem}.onnx").write_text("network")
-    (folder / f"{stem}.json").write_text("{}")
+    (folder / f"{stem}.onnx").write_text("network", encoding="utf-8")
+    (folder / f"{stem}.json").write_text("{}", encoding="utf-8")
     return {"name": stem, **card}
 
 
@@ -223,10 +239,14 @@ def test_a_model_appears_whole_with_its_card_and_its_other_files(tmp_path, capsy
     run = opened(start=start_file(tmp_path / "a.onnx", steps=30, seconds=60), out=tmp_path / "mine.onnx")
     for step in (5, 10):
         run.record({"step": step, "seconds": 2.0, "val_psnr": 30.0 + step})
-    also = {".keras": lambda path: path.write_text("keras")}
-    card = run.deliver(write, {"scale": 2}, lambda path: {"test": path.read_text()}, also=also)
+    also = {".keras": lambda path: path.write_text("keras", encoding="utf-8")}
+    card = run.deliver(
+        write, {"scale": 2}, lambda path: {"test": path.read_text(encoding="utf-8")}, also=also
+    )
     assert card == json.loads((tmp_path / "mine.json").read_text(encoding="utf-8"))
-    assert (tmp_path / "mine.keras").read_text() == "keras" and (tmp_path / "mine.onnx").exists()
+    assert (tmp_path / "mine.keras").read_text(encoding="utf-8") == "keras" and (
+        tmp_path / "mine.onnx"
+    ).exists()
     assert (card["steps"], card["seconds"], card["seconds_here"], card["scale"]) == (10, 64, 4, 2)
     assert card["data"] == "ten lenses" and card["images"] == 8 and card["metrics"] == {"test": "network"}
     assert card["curve"] == {"step": [5, 10], "val_psnr": [35.0, 40.0]}
@@ -234,7 +254,7 @@ def test_a_model_appears_whole_with_its_card_and_its_other_files(tmp_path, capsy
 
 
 def test_a_failure_at_the_end_leaves_what_was_there(tmp_path):
-    (tmp_path / "mine.onnx").write_text("before")
+    (tmp_path / "mine.onnx").write_text("before", encoding="utf-8")
     run = opened(out=tmp_path / "mine.onnx", overwrite=True)
 
     def score(path):
@@ -242,7 +262,7 @@ def test_a_failure_at_the_end_leaves_what_was_there(tmp_path):
 
     with pytest.raises(ValueError, match="cannot be scored"):
         run.deliver(write, {}, score)
-    assert (tmp_path / "mine.onnx").read_text() == "before"
+    assert (tmp_path / "mine.onnx").read_text(encoding="utf-8") == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "mine.onnx"]
 
 

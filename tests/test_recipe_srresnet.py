@@ -91,7 +91,7 @@ def unwritten(monkeypatch):
 def tiny_start(path, scale=2, channels=1, skip="nearest"):
     """A model file of an SRResNet as small as `tiny`."""
     torch_files.export(shaken(SRResNet(scale, channels, TINY["width"], TINY["blocks"], skip)), path)
-    path.with_suffix(".json").write_text(json.dumps({"steps": 40, "seconds": 90}))
+    path.with_suffix(".json").write_text(json.dumps({"steps": 40, "seconds": 90}), encoding="utf-8")
     return path
 
 
@@ -186,13 +186,15 @@ def test_a_finished_run_is_found_and_written_again(tmp_path, capsys):
 def test_minutes_become_steps_once_and_their_measurement_leaves_no_trace(tmp_path, unwritten, capsys):
     folder = lens_folder(tmp_path / "lenses")
     card, run = train(folder, steps=None, minutes=0.05)
-    plan = json.loads((run / "plan.json").read_text())
+    plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
     assert card["steps"] == plan["steps"] > 1 and not (run / "trial").exists()
     assert f"0.05 minutes are {plan['steps']} steps" in capsys.readouterr().out
     _, other = train(folder, steps=plan["steps"])
     assert other != run
     same(saved(other), saved(run))
-    (run / "plan.json").write_text(json.dumps({"steps": plan["steps"] + 3}))  # as if measured on a quick day
+    (run / "plan.json").write_text(
+        json.dumps({"steps": plan["steps"] + 3}), encoding="utf-8"
+    )  # as if measured on a quick day
     assert train(folder, steps=None, minutes=0.05)[0]["steps"] == plan["steps"] + 3
 
 
@@ -488,6 +490,14 @@ def test_weights_of_a_pytorch_checkpoint_are_taken(tmp_path):
     network = shaken(Joint((2, 3, 4), width=8, blocks=1))
     torch.save({"ema": network.state_dict(), "net": {}, "step": 5}, tmp_path / "state.pt")
     same(torch_files.weights_of(tmp_path / "state.pt"), dict(network.state_dict()))
+
+
+def test_no_steps_write_the_weights_as_they_are(tmp_path):
+    start = tiny_start(tmp_path / "begun.onnx")
+    train(lens_folder(tmp_path / "lenses"), steps=0, start=str(start), out=tmp_path / "mine.onnx")
+    same(torch_files.weights_of(tmp_path / "mine.onnx"), torch_files.weights_of(start))
+    card = json.loads((tmp_path / "mine.json").read_text(encoding="utf-8"))
+    assert (card["steps"], card["seconds_here"], card["seconds"]) == (0, 0, 90)
 
 
 if __name__ == "__main__":

@@ -79,14 +79,15 @@ class Run:
             `targets` cannot be written.
         """
         targets(settings, recipe)
-        steps = None if settings.minutes else settings.steps or recipe.options["steps"]
+        usual = recipe.options["steps"] if settings.minutes is None else None
+        steps = usual if settings.steps is None else settings.steps
         decides = {
             "recipe": recipe.name,
             "options": recipe.options,
             "data": data.fingerprint,
             "seed": settings.seed,
             "start": start and start.sha256,
-            **({"steps": steps} if steps else {"minutes": settings.minutes}),
+            **({"minutes": settings.minutes} if steps is None else {"steps": steps}),
             **decides,
         }
         text = json.dumps(decides, sort_keys=True)
@@ -129,13 +130,16 @@ class Run:
         else:
             one = {"name": self.recipe.name, "id": self.folder.name, "resume": "allow"}
             self.tracker = WandBTracker("srutils", dir=str(self.folder), **one)
-        self.tracker.start()
+        try:
+            self.tracker.start()
+        except Exception as error:  # it may ask for a login, say; each has exceptions of its own
+            raise ValueError(f"{name} cannot begin: {' '.join(str(error).split())}") from None
         flat = {"data": self.data.says, "start": self.start and self.start.name}
         for key, value in {**self.decides["options"], **self.decides}.items():
             flat.setdefault(key, value if isinstance(value, str | int | float) else json.dumps(value))
         self.tracker.store_init_configuration({key: flat[key] or "" for key in flat if key != "options"})
 
-    def plan(self, trial: Callable[[int], None], agree: Callable = lambda value: value) -> int:
+    def plan(self, trial: Callable[[int], None], agree: Callable = lambda x: x, pauses: float = 0.0) -> int:
         """Return how many steps to take; where the reader gave minutes, measure it and remember it.
 
         Parameters
@@ -144,6 +148,8 @@ class Run:
             Takes that many steps; the caller undoes what they did to the networks.
         agree : callable, optional
             Gives every process the main one's value.
+        pauses : float
+            Seconds that the run will spend on validation and checkpoints, all together.
         """
         if self.steps is None:
             self.steps = agree(self._read("plan.json", {}).get("steps"))
@@ -155,7 +161,7 @@ class Run:
                 trial(n)
                 seconds = agree(time.perf_counter() - began)
                 each, n = seconds / n, 2 * n
-            left = 0.9 * budget - (time.perf_counter() - self.began)  # a tenth is for saving and scoring
+            left = 0.9 * budget - (time.perf_counter() - self.began) - pauses  # a tenth is for scoring
             self.steps = agree(max(1, int(left / each)))
             if self.main:
                 self._write("plan.json", {"steps": self.steps, "seconds_a_step": each})
@@ -247,7 +253,7 @@ class Run:
         def write(stem, folder, card):
             return save_model(stem, folder, export, reference, card)
 
-        quick = self.steps < 200
+        quick = self.steps < 200 and not self.settings.ship
         score = lambda path: scores.of_upscaler(path, data, quick, own=self.settings.data is not None)  # noqa: E731
         card = self.deliver(write, facts, score, name=name, data=data, also=also)
         if card is not None:

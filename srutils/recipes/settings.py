@@ -24,7 +24,7 @@ class Settings:
     start : str or Path, optional
         Where the weights come from: the name of a shipped model, or a file.
     steps, minutes : int and float, optional
-        How long to train; at most one of the two.
+        How long to train; at most one of the two. With `start`, 0 steps write its weights as a model file.
     seed : int
     out : Path, optional
         The model file to write, ``NAME.onnx``.
@@ -73,7 +73,8 @@ class Settings:
         """
         for name in ("steps", "minutes", "batch", "patch"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < 1e9:
+            nothing = name == "steps" and value == 0 and self.start is not None
+            if value is not None and not 0 < value < 1e9 and not nothing:
                 raise ValueError(f"--{name} is {value}; expected more than 0")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"--seed is {self.seed}; expected 0 to 2**32 - 1")

@@ -69,7 +69,13 @@ def load_data(settings: Settings, options: dict) -> dict:
     if track == "photo":
         return {scale: data.photographs(settings.data, scale, settings.seed) for scale in scales}
     (scale,) = scales
-    n = feeds.POOL if fresh(settings, options) else QUICK if (settings.steps or 200) < 200 else FIXED
+    n = (
+        feeds.POOL
+        if fresh(settings, options)
+        else QUICK
+        if settings.steps and settings.steps < 200
+        else FIXED
+    )
     n, target = None if settings.data else n, "truth" if track == "telescope" else "hr"
     pairs = data.lens_pairs(settings.data, track, scale, n, settings.seed, target)
     if fresh(settings, options):

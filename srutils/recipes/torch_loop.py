@@ -185,7 +185,7 @@ class Trainer:
                 f"{self.accelerator.num_processes} processes cannot share a batch of {feed.size} evenly"
             )
         self.load()
-        self._plan(feed, update)
+        self._plan(feed, update, validate)
         run.resume(self.step)
         feed.start, every = self.step, max(1, min(250, run.steps // 10))
         batches, began = iter(feed), time.perf_counter() - self.elapsed
@@ -213,13 +213,15 @@ class Trainer:
 
         return broadcast_object_list([value])[0]
 
-    def _plan(self, feed, update) -> None:
+    def _plan(self, feed, update, validate) -> None:
         """Let the run decide its steps; where it has to measure, forget what the measurement did."""
         if self.run.steps is not None:
             return
-        folder, batches = self.run.folder / "trial", iter(feed)
+        folder, batches, began = self.run.folder / "trial", iter(feed), time.perf_counter()
         self.accelerator.save_state(str(folder))
-        self.run.plan(lambda n: [self.take(update, next(batches)) for _ in range(n)], self._agree)
+        validate(self.average)
+        pauses = 11 * (time.perf_counter() - began)  # `train` makes ten or eleven
+        self.run.plan(lambda n: [self.take(update, next(batches)) for _ in range(n)], self._agree, pauses)
         batches.close()
         self.accelerator.wait_for_everyone()
         self.accelerator.load_state(str(folder))
