@@ -14,7 +14,7 @@ import numpy as np
 
 from srutils.course import find_data
 from srutils.files.images import SUFFIXES, image_files, pixels_sha256, read_image
-from srutils.pairs import as_images, crop_to_multiple, resize
+from srutils.pairs import as_images
 
 # Photographs inside the scikit-image wheel, and their credit as scikit-image states it. Left out: drawings,
 # text, holograms and microscopy; the right eye of the motorcycle pair (the same scene as the left); and moon,
@@ -158,55 +158,6 @@ def set5() -> list[tuple[str, np.ndarray]]:
         how = f"put that one there, or remove {where} and run `srutils fetch set5`"
         raise ValueError(f"{strange}; {how}")
     return [(name, read_image(files[name])) for name in SET5]
-
-
-# What the full preset learns from, as a card says it, and the folders that it takes: the first that is whole.
-LONG_RUNS = {
-    "T91, BSDS500 train without every 20th, and the folder Photos, halved": ("T91", "BSD200", "Photos"),
-    "DIV2K train, of each picture the four tiles of 160 px with the most texture": (
-        "DIV2K/DIV2K_train_HR",
-        "DIV2K/DIV2K_valid_HR",
-    ),
-}
-
-
-def training_source() -> str:
-    """Which of `LONG_RUNS` SR_DATA and the cache hold; nothing is read.
-
-    Raises
-    ------
-    FileNotFoundError
-        None of them; the sentence says how to get DIV2K.
-    """
-    for source, folders in LONG_RUNS.items():
-        if all(find_data(name) for name in folders):
-            return source
-    how = "`srutils fetch div2k-train` and `srutils fetch div2k-valid`"
-    other = "the folders T91, BSD200 and Photos under SR_DATA"
-    raise FileNotFoundError(f"a full run on photographs needs DIV2K ({how}), or {other}")
-
-
-def training_photographs() -> tuple[list[np.ndarray], list[tuple[str, np.ndarray]]]:
-    """Read the photographs of `training_source`: pictures to learn from, and (name, picture) for validation.
-
-    Of BSD200, every 20th is for validation; the pictures of Photos are soft, so they are halved. Of DIV2K,
-    every tenth validation picture is.
-
-    Raises
-    ------
-    FileNotFoundError
-        As `training_source`.
-    """
-    paths = [find_data(name) for name in LONG_RUNS[training_source()]]
-    if len(paths) == 2:
-        train, valid = map(image_files, paths)
-        cut = tiles(((file.stem, read_image(file)) for file in train), 160, n_per_image=4)
-        return list(cut), [(file.stem, read_image(file)) for file in valid[::10]]
-    t91, bsd, soft = map(folder, paths)
-    sharp = [image for _, image in t91] + [bsd[i][1] for i in range(len(bsd)) if i % 20]
-    even = [crop_to_multiple(image, 2) for _, image in soft]
-    half = [resize(image, (image.shape[0] // 2, image.shape[1] // 2), "lanczos") for image in even]
-    return sharp + half, bsd[::20]
 
 
 # --- splits and tiles -----------------------------------------------------------------------------

@@ -1,17 +1,11 @@
-"""What the training lessons share: a feed of patches, a quiet progress line, checkpoints that resume exactly.
-
-The networks and the calls of ``fit`` stand in the lessons. Keras is imported where it is used.
-"""
+"""Batches to train on, cut and prepared ahead by a thread; batch number k is the same in every run."""
 
 from __future__ import annotations
 
-import json
-import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -154,111 +148,3 @@ class PatchFeed(Feed):
             if images[0].dtype == np.uint8:
                 patches /= 255
         return x, y
-
-
-def resume(folder: Path, build: Callable[[], object], steps: int):
-    """Load the last checkpoint of a run, or start a new one.
-
-    Parameters
-    ----------
-    folder : Path
-        Where `checkpoint` wrote.
-    build : callable
-        Returns a compiled Keras model; called when there is no checkpoint.
-    steps : int
-        Steps an epoch.
-
-    Returns
-    -------
-    model : keras.Model
-    done : int
-        Epochs already trained: give it to ``fit`` as ``initial_epoch``, and ``done * steps`` to the feed as
-        ``start``.
-    """
-    import keras
-
-    if not (folder / "last.keras").is_file():
-        return build(), 0
-    model = keras.models.load_model(folder / "last.keras", custom_objects={"psnr": psnr})
-    return model, int(model.optimizer.iterations) // steps
-
-
-def psnr(y_true, y_pred):
-    """PSNR of each image of a batch in dB (peak 1), as a Keras metric; Keras then averages over images."""
-    from keras import ops
-
-    error = ops.mean(ops.square(ops.cast(y_true, "float32") - ops.cast(y_pred, "float32")), axis=(1, 2, 3))
-    return -10 * ops.log10(ops.maximum(error, 1e-12))
-
-
-def history(folder: Path) -> list[dict[str, float]]:
-    """What `checkpoint` recorded, one dict an epoch."""
-    path = folder / "history.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-
-
-def checkpoint(folder: Path):
-    """Make a Keras callback that saves model, optimiser and history after every epoch.
-
-    The model is written aside and renamed, so a kill leaves the last whole one. Where the kill comes between
-    the two files, the history is one epoch ahead; the resumed run writes that epoch anew.
-    """
-    import keras
-
-    class Checkpoint(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            folder.mkdir(parents=True, exist_ok=True)
-            rows = [*history(folder)[:epoch], {key: float(value) for key, value in (logs or {}).items()}]
-            (folder / "next.json").write_text(json.dumps(rows), encoding="utf-8")
-            self.model.save(folder / "next.keras")
-            os.replace(folder / "next.json", folder / "history.json")
-            os.replace(folder / "next.keras", folder / "last.keras")
-
-    return Checkpoint()
-
-
-def progress(steps: int, batch: int):
-    """Make a Keras callback that keeps one line up to date: epoch, bar, loss, validation, images a second.
-
-    In a notebook the line is rewritten in place; in a script a line is printed every epoch. Use it with
-    ``verbose=0``.
-    """
-    import keras
-
-    class Progress(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            self.handle, self.shown, self.values = _display_line(), 0.0, {}
-
-        def on_epoch_begin(self, epoch, logs=None):
-            self.epoch, self.began = epoch, time.perf_counter()
-
-        def on_train_batch_end(self, step, logs=None):
-            if self.handle and time.perf_counter() - self.shown > 0.5:
-                self._show((self.epoch * steps + step + 1) / (self.params["epochs"] * steps))
-
-        def on_epoch_end(self, epoch, logs=None):
-            self.values = {**(logs or {}), "images/s": steps * batch / (time.perf_counter() - self.began)}
-            self._show((epoch + 1) / self.params["epochs"])
-
-        def _show(self, share):
-            self.shown = time.perf_counter()
-            figures = "  ".join(f"{key} {value:.4g}" for key, value in self.values.items())
-            line = (
-                f"epoch {self.epoch + 1}/{self.params['epochs']}  {'█' * round(20 * share):░<20}  {figures}"
-            )
-            if self.handle:
-                self.handle.update({"text/plain": line}, raw=True)
-            else:
-                print(line, flush=True)
-
-    return Progress()
-
-
-def _display_line():
-    """A line of notebook output that can be rewritten, or None outside a notebook."""
-    from IPython import get_ipython
-    from IPython.display import display
-
-    if get_ipython() is None:
-        return None
-    return display({"text/plain": ""}, raw=True, display_id=True)

@@ -93,34 +93,6 @@ def test_set5_is_found_under_any_of_its_names_and_refused_if_it_is_another_pictu
         photos.set5()
 
 
-def test_a_long_run_learns_from_three_folders_or_from_div2k(tmp_path, monkeypatch):
-    monkeypatch.setenv("SR_DATA", str(tmp_path))
-    monkeypatch.setenv("SR_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(FileNotFoundError, match="srutils fetch div2k-train.*T91, BSD200 and Photos"):
-        photos.training_photographs()
-    rng = np.random.default_rng(0)
-
-    def fill(folder, n, height, width):
-        (tmp_path / folder).mkdir(parents=True)
-        for i in range(n):
-            pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / folder / f"{i:04d}.png")
-
-    fill("DIV2K/DIV2K_train_HR", 2, 340, 520)
-    fill("DIV2K/DIV2K_valid_HR", 11, 20, 24)
-    train, validation = photos.training_photographs()
-    assert photos.training_source().startswith("DIV2K")
-    assert {x.shape for x in train} == {(160, 160, 3)} and len(train) == 8
-    assert [name for name, _ in validation] == ["0000", "0010"]
-    for folder, n in (("T91", 3), ("BSD200", 41), ("Photos", 2)):
-        fill(folder, n, 21, 30)
-    train, validation = photos.training_photographs()
-    assert photos.training_source().startswith("T91")
-    assert [x.shape[:2] for x in train] == [(21, 30)] * (3 + 38) + [(10, 15)] * 2
-    assert [name for name, _ in validation] == ["0000", "0020", "0040"]
-    assert not any(np.array_equal(x, y) for x in train for _, y in validation)
-
-
 # --- splits and tiles
 
 

@@ -1,10 +1,7 @@
-"""The patch feed, exact restarts after a kill, and trained networks as files."""
+"""The patch feed, and trained networks as files."""
 
 import json
 import os
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -90,63 +87,6 @@ def test_an_error_in_the_thread_reaches_the_reader():
         next(iter(Broken([np.zeros((8, 8, 1))], [np.zeros((8, 8, 1))], 4, 2)))
 
 
-# A training run as the lessons have it, small. Told to, it kills itself in the middle of an epoch.
-RUN = """
-import os, signal, sys
-from pathlib import Path
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-import keras, numpy as np
-from srutils import training
-folder, kill_at, steps, epochs = Path(sys.argv[1]), int(sys.argv[2]), 4, 4
-keras.utils.set_random_seed(0)
-
-def build():
-    schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps * epochs)
-    lr = keras.Input((None, None, 1))
-    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(lr)
-    model = keras.Model(lr, keras.layers.Conv2D(1, 3, padding="same")(x))
-    model.compile(keras.optimizers.Adam(schedule), "mse", metrics=[training.psnr], jit_compile=False)
-    return model
-
-class Kill(keras.callbacks.Callback):
-    seen = 0
-    def on_train_batch_end(self, step, logs=None):
-        Kill.seen += 1
-        if Kill.seen == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-images = list(np.random.default_rng(1).random((3, 24, 24, 1), dtype=np.float32))
-model, done = training.resume(folder, build, steps)
-feed = training.PatchFeed(images, images, 12, 4, start=done * steps)
-model.fit(iter(feed), steps_per_epoch=steps, epochs=epochs, initial_epoch=done, verbose=0, shuffle=False,
-          callbacks=[training.checkpoint(folder), Kill()])
-np.savez(folder / "weights.npz", *model.get_weights())
-print(done, len(training.history(folder)))
-"""
-
-
-def train(folder, kill_at=0):
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", RUN, str(folder), str(kill_at)],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
-def test_a_killed_run_ends_with_the_same_weights(tmp_path):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert train(whole).stdout.split() == ["0", "4"]
-    assert train(broken, kill_at=10).returncode == -signal.SIGKILL  # two steps into the third epoch
-    assert not (broken / "weights.npz").exists()
-    assert train(broken).stdout.split() == ["2", "4"]
-    with np.load(whole / "weights.npz") as a, np.load(broken / "weights.npz") as b:
-        assert a.files and all(np.array_equal(a[name], b[name]) for name in a.files)
-    assert training.history(whole) == training.history(broken)
-
-
 def small_network(keras, channels=1):
     lr = keras.Input((None, None, channels), name="lr")
     x = keras.layers.Conv2D(6, 5, padding="same", activation="relu")(lr)
@@ -225,24 +165,3 @@ def test_the_receptive_field_is_measured():
     assert receptive_field(blur, 1) == 9
     with pytest.raises(ValueError, match="further than"):
         receptive_field(lambda x: x + x.mean(), 1, limit=128)
-
-
-def test_psnr_is_that_of_each_image():
-    keras = pytest.importorskip("keras")
-    from srutils import metrics
-
-    rng = np.random.default_rng(0)
-    a, b = rng.random((2, 5, 16, 16, 1), dtype=np.float32)
-    values = keras.ops.convert_to_numpy(training.psnr(a, b))
-    np.testing.assert_allclose(values, metrics.psnr(a, b), rtol=1e-5)
-
-
-def test_progress_in_a_script_is_one_line_an_epoch(capsys):
-    keras = pytest.importorskip("keras")
-    network = small_network(keras)
-    network.compile("adam", "mse", jit_compile=False)
-    x = np.zeros((4, 8, 8, 1), np.float32)
-    network.fit(x, x, epochs=3, batch_size=2, verbose=0, callbacks=[training.progress(2, 2)])
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
-    assert all("loss" in line and "images/s" in line for line in lines)
