@@ -43,6 +43,8 @@ class Run:
         What `record` was given, up to the step that the run stands at.
     main : bool
         See `is_main`.
+    files : dict of str to Path
+        Where its model files go, as `targets` found them free.
     """
 
     settings: object
@@ -56,6 +58,7 @@ class Run:
     main: bool = True
     began: float = field(default_factory=time.perf_counter)
     tracker: object = None
+    files: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     def open(cls, settings, recipe, data, *, start: Start | None = None, **decides) -> Run:
@@ -78,7 +81,7 @@ class Run:
         ValueError, OSError
             `targets` cannot be written.
         """
-        targets(settings, recipe)
+        files = targets(settings, recipe)
         usual = recipe.options["steps"] if settings.minutes is None else None
         steps = usual if settings.steps is None else settings.steps
         decides = {
@@ -95,7 +98,7 @@ class Run:
             course.cache_dir() / "training" / recipe.name / hashlib.sha256(text.encode()).hexdigest()[:12]
         )
         run = cls(settings, recipe, data, json.loads(text), folder, steps, start)
-        run.main = is_main()
+        run.main, run.files = is_main(), files
         if run.main:
             if settings.fresh:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -275,7 +278,7 @@ class Run:
         """
         if not self.main:
             return None
-        target = targets(self.settings, self.recipe)[name or self.recipe.files[0]]
+        target = self.files[name or self.recipe.files[0]]
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as temporary:
             folder = Path(temporary)
             card = write(target.stem, folder, {**self._card(data or self.data), **facts})
