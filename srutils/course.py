@@ -1,10 +1,9 @@
-"""What every lesson needs first: the preset, where data and models are, seeds, the device, a banner.
+"""What every lesson needs first: where data and models are, seeds, the device, a banner.
 
 Environment variables, all optional:
 
-``SR_PRESET``  ``quick`` (default, a CPU is enough) or ``full`` (what made the shipped model files).
 ``SR_DATA``    a folder with data sets of your own; nothing is ever written to it.
-``SR_CACHE``   where downloads, simulated sets and quick runs' model files go.
+``SR_CACHE``   where downloads, simulated sets and the checkpoints of training runs go.
 """
 
 from __future__ import annotations
@@ -18,32 +17,8 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
 
-PRESETS = ("quick", "full")
 BANNER_PACKAGES = ("numpy", "scikit-image", "matplotlib", "torch", "tensorflow", "keras", "onnxruntime")
-
-T = TypeVar("T")
-
-
-def preset() -> str:
-    """Return the preset that ``SR_PRESET`` asks for, ``"quick"`` when it is unset or empty.
-
-    Raises
-    ------
-    ValueError
-        If ``SR_PRESET`` is anything but ``quick`` or ``full``.
-    """
-    value = os.environ.get("SR_PRESET") or "quick"
-    if value not in PRESETS:
-        raise ValueError(f"SR_PRESET must be 'quick' or 'full', got {value!r}")
-    return value
-
-
-def pick(quick: T, full: T) -> T:
-    """Return ``quick`` or ``full``, whichever the preset names."""
-    return quick if preset() == "quick" else full
-
 
 def checkout() -> Path | None:
     """Return the root of the course's checkout if this module runs from one, else None."""
@@ -214,7 +189,7 @@ def version_of(package: str) -> str:
 def gpu_advice() -> str | None:
     """Say what to click for a GPU on Colab and Kaggle, where there is one to be had; else return None.
 
-    The quick preset needs none, and the sentence says so: a GPU session is lent for some hours a week only.
+    The lessons need none, and the sentence says so: a GPU session is lent for some hours a week only.
     """
     menus = {
         "colab": "Runtime > Change runtime type > T4 GPU",
@@ -223,9 +198,7 @@ def gpu_advice() -> str | None:
     menu = menus.get(host())
     if menu is None or accelerator() is not None:
         return None
-    if preset() == "full":
-        return f"No GPU: choose {menu}, then run this cell again."
-    return f"For the full preset: choose {menu}, then run %env SR_PRESET=full and this cell."
+    return f"The lessons need no GPU; srutils train likes one: choose {menu}, then run this cell again."
 
 
 def short_path(path: Path) -> str:
@@ -238,7 +211,7 @@ def short_path(path: Path) -> str:
 
 
 def banner(*packages: str) -> None:
-    """Print versions, hardware, preset and where data are read from; let what follows print every character.
+    """Print versions, hardware and where data are read from; let what follows print every character.
 
     Parameters
     ----------
@@ -254,11 +227,10 @@ def banner(*packages: str) -> None:
         "built in or simulated (SR_DATA is not set)" if data is None else f"SR_DATA = {short_path(data)}"
     )
     versions = ", ".join(f"{name} {version_of(name)}" for name in packages or BANNER_PACKAGES)
-    gpu = accelerator() or "no GPU (none is needed for the quick preset)"
+    gpu = accelerator() or "no GPU (none is needed)"
     print(f"srutils {__version__}, Python {platform.python_version()} on {platform.system()}")
     print(versions)
     print(f"hardware: {os.cpu_count()} CPU cores, {gpu}")
-    print(f"preset:   {preset()}")
     print(f"data:     {sources}")
     print(f"cache:    {short_path(cache_dir())}")
     advice = gpu_advice()

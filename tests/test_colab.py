@@ -108,12 +108,10 @@ def test_lessons_and_solutions_are_told_apart():
 
 
 def test_a_lesson_runs_as_in_a_fresh_session(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("SR_PRESET", "full")
+    monkeypatch.setenv("SR_DATA", "elsewhere")
     (tmp_path / "empty").mkdir()
     script = tmp_path / "09_none.py"
-    script.write_text(
-        "import os\nassert 'SR_PRESET' not in os.environ\nprint(os.listdir())", encoding="utf-8"
-    )
+    script.write_text("import os\nassert 'SR_DATA' not in os.environ\nprint(os.listdir())", encoding="utf-8")
     assert colab.run_lesson(sys.executable, script, tmp_path)
     script.write_text("raise OSError('no such lens')", encoding="utf-8")
     assert not colab.run_lesson(sys.executable, script, tmp_path)

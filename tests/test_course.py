@@ -1,4 +1,4 @@
-"""srutils.course: preset, folders, seeds, device, banner."""
+"""srutils.course: folders, seeds, device, banner."""
 
 import os
 import random
@@ -15,25 +15,9 @@ from srutils import course
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
-    names = ("SR_PRESET", "SR_DATA", "SR_CACHE", "COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")
+    names = ("SR_DATA", "SR_CACHE", "COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")
     for name in (*names, "BINDER_LAUNCH_HOST", "BINDER_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.mark.parametrize(
-    ("value", "wanted"), [(None, "quick"), ("", "quick"), ("quick", "quick"), ("full", "full")]
-)
-def test_preset_and_pick(monkeypatch, value, wanted):
-    if value is not None:
-        monkeypatch.setenv("SR_PRESET", value)
-    assert course.preset() == wanted
-    assert course.pick(1, 2) == {"quick": 1, "full": 2}[wanted]
-
-
-def test_unknown_preset(monkeypatch):
-    monkeypatch.setenv("SR_PRESET", "fast")
-    with pytest.raises(ValueError, match="SR_PRESET must be 'quick' or 'full', got 'fast'"):
-        course.pick(1, 2)
 
 
 def test_data_dir(monkeypatch, tmp_path):
@@ -154,7 +138,7 @@ def test_banner(monkeypatch, capsys, tmp_path):
     course.banner("numpy", "no-such-package")
     text = capsys.readouterr().out
     assert f"numpy {np.__version__}" in text and "no-such-package not installed" in text
-    assert "preset:   quick" in text and "data/cache" in text
+    assert "data/cache" in text
     assert str(tmp_path) not in text and tmp_path.name in text  # outputs are stored: no home folders in them
 
 
@@ -176,33 +160,23 @@ def test_hosts(monkeypatch, variables, host):
 
 
 @pytest.mark.parametrize(
-    ("variable", "preset", "gpu", "said"),
+    ("variable", "gpu", "menu"),
     [
-        (
-            "COLAB_RELEASE_TAG",
-            "full",
-            None,
-            "No GPU: choose Runtime > Change runtime type > T4 GPU, then run",
-        ),
-        ("KAGGLE_KERNEL_RUN_TYPE", "full", None, "No GPU: choose Settings > Accelerator > GPU T4 x2, then"),
-        ("COLAB_RELEASE_TAG", "quick", None, "For the full preset: choose Runtime > Change runtime type"),
-        ("KAGGLE_KERNEL_RUN_TYPE", "quick", None, "For the full preset: choose Settings > Accelerator"),
-        ("COLAB_RELEASE_TAG", "full", "Tesla T4", None),
-        ("COLAB_RELEASE_TAG", "quick", "Tesla T4", None),
-        ("BINDER_LAUNCH_HOST", "full", None, None),
-        (None, "full", None, None),
+        ("COLAB_RELEASE_TAG", None, "Runtime > Change runtime type > T4 GPU"),
+        ("KAGGLE_KERNEL_RUN_TYPE", None, "Settings > Accelerator > GPU T4 x2"),
+        ("COLAB_RELEASE_TAG", "Tesla T4", None),
+        ("BINDER_LAUNCH_HOST", None, None),
+        (None, None, None),
     ],
 )
-def test_the_banner_says_what_to_click_for_a_gpu(monkeypatch, capsys, variable, preset, gpu, said):
+def test_the_banner_says_what_to_click_for_a_gpu(monkeypatch, capsys, variable, gpu, menu):
     monkeypatch.setattr(course, "accelerator", lambda: gpu)
-    monkeypatch.setenv("SR_PRESET", preset)
     if variable:
         monkeypatch.setenv(variable, "x")
     course.banner("numpy")
     lines = capsys.readouterr().out.splitlines()
     advice = [line for line in lines if "choose" in line]
-    assert len(advice) == (said is not None) and all(line.startswith(said) for line in advice)
-    assert said is None or ("%env SR_PRESET=full" in advice[0]) == (preset == "quick")
+    assert len(advice) == (menu is not None) and all(menu in line for line in advice)
     assert gpu is None or any(gpu in line for line in lines)
 
 

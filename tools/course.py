@@ -1,4 +1,4 @@
-"""Run the whole course at the quick preset: ``python -m tools.course [--force]`` (``make course``).
+"""Run the whole course: ``python -m tools.course [--force]`` (``make course``).
 
 Executed copies go to the cache; the notebooks of the checkout stay as they are. A notebook that ran without
 error is not run again until something that it depends on changes: its cells, srutils, the model files, the
@@ -89,7 +89,7 @@ def report(copies: list[Path], out: Path) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Run every notebook of the course at the quick preset.")
+    parser = argparse.ArgumentParser(description="Run every notebook of the course.")
     parser.add_argument("--force", action="store_true", help="run notebooks again, changed or not")
     force = parser.parse_args(argv).force
     from srutils import course

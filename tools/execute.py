@@ -11,9 +11,9 @@ from tools.notebook_files import clean
 
 TIMEOUT = 600  # seconds a cell; the same limit as nbval's in pyproject.toml
 
-# Under pytest a kernel does not capture what C++ code writes to descriptor 2, and the quick preset is what
-# the stored outputs show: the same two things must hold when the outputs are made.
-ENVIRONMENT = {"PYTEST_CURRENT_TEST": "notebook", "TF_CPP_MIN_LOG_LEVEL": "3", "SR_PRESET": "quick"}
+# Under pytest a kernel does not capture what C++ code writes to descriptor 2: the same must hold when the
+# outputs are made.
+ENVIRONMENT = {"PYTEST_CURRENT_TEST": "notebook", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def absolute_folders() -> dict[str, str]:

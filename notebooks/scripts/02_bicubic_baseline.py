@@ -731,7 +731,7 @@ files = lensing.find_deeplense()
 if files is None:
     print("The original files would be scored here: `srutils fetch deeplense-sr`.")
 else:
-    real = lensing.load_deeplense(files, n=course.pick(300, 1000))
+    real = lensing.load_deeplense(files, n=300)
     real_sr = {name: Upscaler.load(name, 2)(real.lr) for name in KERNELS}
     real_sr["bicubic, a = -0.75"] = Upscaler.load("bicubic-torch", 2)(real.lr)
     print(f"the original test, {len(real)} pairs")

@@ -34,7 +34,7 @@
 # - why the picture with the best PSNR need not be the one to measure on;
 # - which method is for which purpose, each answer with a condition that is checked.
 #
-# **You will need** lessons 01 to 03, 05 and 06, and about forty minutes to read. The quick preset runs in
+# **You will need** lessons 01 to 03, 05 and 06, and about forty minutes to read. The lesson runs in
 # about a minute on two CPU cores. Nothing is trained here: the shipped model files are all it needs.
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output", "set-up"]
@@ -94,7 +94,7 @@ course.seed_everything(0)
 # spread over the images, not the uncertainty of the mean.
 
 # %%
-rows = scoring.scoreboard(["deeplense", "telescope"], n=course.pick(24, 300), costs=False)
+rows = scoring.scoreboard(["deeplense", "telescope"], n=24, costs=False)
 print(len(rows), "rows:", ", ".join(sorted({f"{row['data']} x{row['scale']}" for row in rows})))
 
 # %% tags=["readme-table", "table-scoreboard"]
@@ -120,7 +120,7 @@ assert gradients.pop("srgan-deeplense-x2") < 0.5 * min(gradients.values())
 if (folder := lensing.find_deeplense()) is None:
     print("The original test would be scored here: `srutils fetch deeplense-sr`.")
 else:
-    real = lensing.load_deeplense(folder, course.pick(24, 1000))
+    real = lensing.load_deeplense(folder, 24)
     for name in dict.fromkeys(r["model"] for r in rows if r["data"] == "deeplense"):
         s = scoring.evaluate_lenses(Upscaler.load(name, 2), real)
         print(f"{name:28} {s['psnr']:.2f} dB, SSIM {s['ssim']:.4f}")
@@ -281,7 +281,7 @@ def verdict(images, labels):
     return float(np.mean(each)), float((says[labels == 0] > 0).mean()), float((says[labels > 0] == 0).mean())
 
 
-triplets = lensing.simulate("deeplense", course.pick(90, 900), seed=12, triplets=True)
+triplets = lensing.simulate("deeplense", 90, seed=12, triplets=True)
 ways = {"nearest": "nearest", "bicubic": "bicubic-torch", "SuperResCNN": "superrescnn-deeplense-x2"}
 ways |= {"SRResNet": "srresnet-deeplense-x2", "SRGAN": "srgan-deeplense-x2"}
 shown = {name: Upscaler.load(kind, 2)(triplets.lr) for name, kind in ways.items()}
@@ -319,7 +319,7 @@ assert max(verdicts[name][1] for name in ("SuperResCNN", "SRResNet", "SRGAN")) <
 # do best.
 
 # %%
-n = course.pick(12, 60)  # triplets: the same lens without substructure, with subhalos, with a vortex
+n = 12  # triplets: the same lens without substructure, with subhalos, with a vortex
 lenses = {s: lensing.simulate("telescope", 3 * n, scale=s, seed=21, triplets=True) for s in (2, 4)}
 labels = lenses[4].labels
 p = judge(lenses[4].hr)
