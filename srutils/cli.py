@@ -104,7 +104,7 @@ def upscale(
         with messages_on_stderr(bar):
             result = upscale_folder(source, target, model, scale, skip=skip_existing, **options)
         for sentence in result["failed"]:
-            print("srutils:", " ".join(sentence.split()), file=sys.stderr)
+            _complain(sentence)
         print(", ".join(f"{len(paths)} {word}" for word, paths in result.items()) + f", in {target}")
         return 2 if result["failed"] else 0
     if skip_existing and target.exists():

@@ -20,6 +20,7 @@ from srutils.pairs import resize
 from srutils.upscale import memory, messages
 from srutils.upscale.chain import Chain, shortest_chain
 from srutils.upscale.files import upscale_file
+from srutils.upscale.jpeg import jpeg_quality
 from srutils.upscale.upscaler import Upscaler
 
 RNG = np.random.default_rng(3)
@@ -306,6 +307,25 @@ def test_a_model_that_was_written_anew_is_opened_anew(tmp_path):
         card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         report = upscale_file(tmp_path / "a.png", tmp_path / f"{scale}.png", str(path))
         assert report.size == (8 * card["scale"], 9 * card["scale"]) == (8 * scale, 9 * scale)
+
+
+# ---------------------------------------------------------------- JPEG
+@pytest.mark.parametrize("quality", [5, 40, 75, 90, 95])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_the_quality_of_a_jpeg_is_read_from_its_table(tmp_path, quality, mode):
+    Image.new(mode, (16, 16)).save(tmp_path / "a.jpg", quality=quality)
+    assert abs(jpeg_quality(tmp_path / "a.jpg") - quality) < 3
+
+
+def test_a_network_says_that_it_sharpens_compression(tmp_path):
+    model = str(random_model(tmp_path, channels="rgb"))
+    for name, options in (("40.jpg", {"quality": 40}), ("95.jpg", {"quality": 95}), ("a.png", {})):
+        Image.fromarray(levels(16, 16)).save(tmp_path / name, **options)
+    said = {}
+    for name, upscaler in (("40.jpg", model), ("95.jpg", model), ("a.png", model), ("40.jpg", "bicubic")):
+        report = upscale_file(tmp_path / name, tmp_path / "out.png", upscaler, 2, overwrite=True)
+        said[name, report.model] = any("JPEG compression" in note for note in report.notes)
+    assert [key for key, value in said.items() if value] == [("40.jpg", "random")] and len(said) == 4
 
 
 # ---------------------------------------------------------------- progress

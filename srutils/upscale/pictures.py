@@ -16,6 +16,7 @@ from srutils.files.picture import Picture, Unusable, full_scale
 from srutils.upscale.arrays import covered
 from srutils.upscale.choice import choose_upscaler
 from srutils.upscale.enlarge import enlarge_levels, enlarge_values
+from srutils.upscale.jpeg import compression_note
 from srutils.upscale.options import Options, Report
 
 
@@ -31,6 +32,8 @@ def upscale_picture(source: Path, target: Path, options: Options) -> Report:
     if levels and options.limits is not None:
         raise ValueError(f"{source.name} holds {pixels.dtype} levels; a range is for floating-point values")
     up = choose_upscaler(options, not levels and pixels.shape[-1] == 1, pixels.shape[:2], report)
+    if note := compression_note(source, up):
+        report.notes.append(note)
     bits = _bits(target, pixels, report)
     encode.check_target(target, bits, report.size, alpha is not None)
     if lost := [*picture.meta.lost, *not_held(picture.meta, target.suffix.lower())]:
