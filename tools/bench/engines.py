@@ -10,7 +10,6 @@ import numpy as np
 
 from tools.bench.race import Row, Worker, race
 from tools.bench.training import forward_flops, share
-from tools.project import SCRIPTS
 
 ABOUT = (
     "**Engines**: one network, one picture of 510 x 339 pixels, untiled, from an array (N, H, W, C) to an "
@@ -145,11 +144,11 @@ def keras(name, shape):
     """Lesson 03's network on a picture by Keras, as a function."""
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     from srutils.model_files.cards import model_path
-    from tools.lesson_code import load
+    from srutils.networks.srcnn import three_layers
+    from srutils.recipes import keras_files
 
-    lesson = load(SCRIPTS / "03_srcnn.py")
-    network = lesson.three_layers()
-    network.set_weights(lesson.layers_of(model_path(name)))
+    network = three_layers()
+    keras_files.give_weights(network, keras_files.weights_of(model_path(name)), name)
     enlarged = picture(*shape)[None]
     return lambda: network.predict_on_batch(enlarged)
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 
 from tools.bench.race import Row, race
-from tools.project import SCRIPTS
 
 ABOUT = (
     "**Training step**: forward, backward, update. The recipe's way is Accelerate, channels last, bfloat16 "
@@ -157,21 +156,23 @@ def forward_flops(network, lr) -> int:
     return counter.get_total_flops()
 
 
-def srcnn_rows(rounds: int = 5, lesson=None, batch=16, patch=64) -> list[Row]:
+def srcnn_rows(rounds: int = 5, batch=16, patch=64) -> list[Row]:
     """Race Keras's step for lesson 03's network in bfloat16 against float32."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
-    from tools.lesson_code import load
+    from srutils.networks.srcnn import three_layers
+    from srutils.recipes import keras_loop
 
-    lesson = lesson or load(SCRIPTS / "03_srcnn.py")
     rng = np.random.default_rng(0)
     x, y = (rng.random((batch, patch, patch, 1), np.float32) for _ in range(2))
     start, models, before = None, {}, keras.mixed_precision.global_policy()
     for name, policy in (("Keras, float32", "float32"), ("Keras, bfloat16", "mixed_bfloat16")):
         keras.mixed_precision.set_global_policy(policy)
         try:
-            models[name] = lesson.compiled(lesson.three_layers(), 1000)
+            models[name] = three_layers()
+            adam = keras.optimizers.Adam(keras_loop.cosine(2e-3, 1000))
+            models[name].compile(adam, "mse", jit_compile=False)
         finally:
             keras.mixed_precision.set_global_policy(before)
         start = start or models[name].get_weights()
@@ -179,7 +180,7 @@ def srcnn_rows(rounds: int = 5, lesson=None, batch=16, patch=64) -> list[Row]:
 
     def step(model):
         model.reset_metrics()  # else the loss is the mean of all steps so far
-        return float(model.train_on_batch(x, y)[0])
+        return float(model.train_on_batch(x, y))
 
     ways = {name: (batch, lambda model=model: step(model)) for name, model in models.items()}
     what = f"training step of SRCNN, {batch} patches of {patch} px"
