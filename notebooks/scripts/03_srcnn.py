@@ -591,9 +591,9 @@ for name, of_layer in (("layer 1", of_first), ("layer 2", of_second)):
 #
 # ## 7. The scores
 #
-# The shipped files were made by `srutils train srcnn-photo-x3` and its sisters. Each has a *card*, which says
-# what it was trained on and what it scored. The published SRCNN learned from nearly 400,000 ImageNet
-# pictures. (The cards take luma unrounded from 8-bit RGB; lesson 02 shows that this shifts scores by
+# What ships was trained for longer, as `srutils train srcnn-photo-x3` and its sisters do. Each file has a
+# *card*, which says what it was trained on and what it scored. The published SRCNN learned from nearly 400,000
+# ImageNet pictures. (The cards take luma unrounded from 8-bit RGB; lesson 02 shows that this shifts scores by
 # hundredths of a dB.)
 
 # %% tags=["readme-table", "table-srcnn"]
