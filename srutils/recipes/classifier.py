@@ -139,7 +139,7 @@ def simulated(settings: Settings, options: dict, size: int):
     from srutils.course import cache_dir
     from srutils.lensing import simulate, triplets
 
-    quick = (settings.steps or 200) < 200
+    quick = settings.short
     n = QUICK if quick else options["triplets"]
     counts, maps = triplets.store(cache_dir() / "triplets", n, seed=6, progress=True)
     means, _ = triplets.noise_free(40 if quick else 200, seed=0, split="val")

@@ -84,11 +84,11 @@ def train(run: Run, build: Callable, compiled: Callable, feed, validate: Callabl
     from tqdm import tqdm
 
     network, step = _load(run.folder / "last.keras"), 0
+    if run.steps is None:
+        _plan(run, build, compiled, feed, validate, precision)
     if network is None:
-        run.plan(_trial(run, build, compiled, feed, precision))
         network = _made(run, build, compiled, precision)
     else:
-        run.plan(lambda n: None)
         step = int(network.optimizer.iterations)
     run.resume(step)
     feed.start, every, began = step, max(1, min(250, run.steps // 10)), time.perf_counter()
@@ -128,17 +128,19 @@ def _made(run: Run, build: Callable, compiled: Callable, precision: str, steps: 
     return network
 
 
-def _trial(run: Run, build: Callable, compiled: Callable, feed, precision: str) -> Callable[[int], None]:
-    """Return what takes steps to measure their time, on a network that is thrown away."""
-    kept: list = []
-
-    def trial(n: int) -> None:
-        if not kept:
-            kept[:] = _made(run, build, compiled, precision, steps=1000), iter(feed)
-        for _ in range(n):
-            kept[0].train_on_batch(*next(kept[1]))
-
-    return trial
+def _plan(run: Run, build: Callable, compiled: Callable, feed, validate: Callable, precision: str) -> None:
+    """Let the run decide its steps, by those of a network that is thrown away."""
+    network, batches = _made(run, build, compiled, precision, steps=1000), iter(feed)
+    trial_file, pauses = run.folder / "trial.keras", 0.0
+    network.train_on_batch(*next(batches))
+    for _ in range(2):  # the first time is slower than all that follow
+        began = time.perf_counter()
+        validate(network)
+        _save(network, trial_file)
+        pauses = 10 * (time.perf_counter() - began)
+    trial_file.unlink()
+    run.plan(lambda n: [network.train_on_batch(*next(batches)) for _ in range(n)], pauses=pauses)
+    batches.close()
 
 
 def _save(network, path: Path) -> None:
@@ -149,5 +151,7 @@ def _save(network, path: Path) -> None:
 
 def _load(path: Path):
     import keras
+
+    from srutils.networks import srcnn  # noqa: F401  (Keras knows its layer from then on)
 
     return keras.models.load_model(path) if path.is_file() else None

@@ -62,6 +62,11 @@ class Settings:
     batch: int | None = None
     patch: int | None = None
 
+    @property
+    def short(self) -> bool:
+        """Whether the run is a trial of less than 200 steps, for which few lenses are simulated."""
+        return self.steps is not None and self.steps < 200
+
     def check(self) -> None:
         """Refuse, before any work, what cannot be done.
 

@@ -74,7 +74,7 @@ def load_data(settings: Settings, options: dict) -> sources.PairsData:
     if track == "photo":
         data = sources.photographs(settings.data, scale, settings.seed)
         return replace(data, says=f"{data.says}; luma, 8 bits")
-    n = None if settings.data else QUICK if (settings.steps or 200) < 200 else options["lenses"]
+    n = None if settings.data else QUICK if settings.short else options["lenses"]
     return sources.lens_pairs(settings.data, track, scale, n, settings.seed)
 
 
