@@ -167,9 +167,9 @@ def mixed_mse(t, faithful, sharp, between):
 exercises.check(5, 2, mixed_mse)
 
 # %% [markdown]
-# Now on lenses. Three numbers are measured, the rest is foretold. Beside the mixed *pictures* we put the lesson's
-# dial, the mixed *weights*; here it is turned inside the two model files. (PSNR is that of the mean squared error
-# of all images together, so it may differ from the lesson's by a few hundredths.)
+# Now on lenses, with the two model files that ship. Three numbers are measured, the rest is foretold. Beside the
+# mixed *pictures* we put mixed *weights*, the lesson's dial; here it is turned inside the model files. (PSNR is
+# that of the mean squared error of all images together, so it may differ from the lesson's by a few hundredths.)
 
 # %%
 STOPS = np.array([0, 0.25, 0.5, 0.75, 1, 1.25])
@@ -236,18 +236,15 @@ plotting.show(figure, alt="PSNR of mixed pictures and weights against t; gradien
 # nearly the same curve as long as $t$ lies between 0 and 1: they differ in where a stop lies, not in what is on
 # offer. Beyond 1, pictures are the better mix here.
 #
-# Look at the three numbers again: `sharp` is `faithful` + `between`, nearly to the last digit. That is no
-# accident. SRResNet comes close to the mean of all possible pictures. The error of that mean has nothing to do
-# with whatever can be computed from LR, SRGAN's additions included, and two such errors add up in their squares.
-# Along the dial the error is then `faithful` + $t^2$ `between`: a quarter of the way costs a sixteenth of the
-# price. An upscaler that drew one of the *possible* pictures at random would have a `between` as large as
-# `faithful`, and would pay a factor of two, 3 dB. Ours pays less, for over the whole image it has put back less
-# than half of the variance that is missing.
+# Look at the three numbers again: `sharp` is `faithful` + `between`, nearly to the last digit. That is the lesson's
+# section 3 once more, for SRResNet comes close to the mean of all pictures that fit. Along the dial of the pictures
+# the error is then `faithful` + $t^2$ `between`: a quarter of the way costs a sixteenth of the price. SRGAN pays
+# less than the 3 dB of a random picture that fits, but it has not put back all that is missing, either.
 
 # %%
 assert abs(faithful + between - sharp) < 0.02 * sharp
 price = 10 * np.log10(sharp / faithful)
-print(f"SRGAN pays {price:.1f} dB, a random possible picture {10 * np.log10(2):.1f} dB")
+print(f"SRGAN pays {price:.1f} dB, a random picture that fits {10 * np.log10(2):.1f} dB")
 print(f"SRGAN has put back {between / faithful:.0%} of the missing variance")
 assert 1 < price < 10 * np.log10(2) and between < faithful / 2
 
@@ -275,7 +272,10 @@ methods |= {"oracle": lensing.oracle(lenses), "HR": lenses.hr}
 rows = {}
 for name, sr in methods.items():
     sky = [(image - lenses.truth)[:, :16, :16].std() for image in (sr, lenses.hr)]
-    rows[name] = {"grain on the sky / HR's": sky[0] / sky[1], "agreement": agreement(sr, lenses.hr, lenses.truth)}
+    rows[name] = {
+        "grain on the sky / HR's": sky[0] / sky[1],
+        "agreement": agreement(sr, lenses.hr, lenses.truth),
+    }
 print(pd.DataFrame(rows).T.round(2).to_string())
 
 # %% tags=["nbval-ignore-output"]
