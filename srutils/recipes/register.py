@@ -187,8 +187,6 @@ def train(settings: Settings) -> dict:
     settings.check()
     if (settings.arch or settings.classes) and recipe.module != "classifier":
         raise ValueError(f"--arch and --classes are for classifiers; {recipe.name} enlarges images")
-    if settings.steps == 0 and recipe.framework != "PyTorch":
-        raise ValueError(f"--steps is 0; {recipe.name} has to take at least one")
     targets(settings, recipe)
     module = importlib.import_module(f"srutils.recipes.{recipe.module}")
     return module.run(settings, recipe)
