@@ -203,6 +203,7 @@ def weights(path):
     return network.get_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_killed_run_ends_with_the_same_weights(lenses, tmp_path):
     whole = start_run(lenses, tmp_path / "a", tmp_path / "whole.onnx")
