@@ -97,7 +97,7 @@ def test_without_internet_one_sentence_says_what_to_switch_on(tmp_path):
 def test_installed_copy_for_real(tmp_path):
     answer = run_for_real(tmp_path, cwd=ROOT / "notebooks")
     assert answer.returncode == 0, answer.stderr
-    assert "preset:" in answer.stdout and answer.stderr == ""
+    assert "hardware:" in answer.stdout and answer.stderr == ""
 
 
 def test_plain_clone_for_real(tmp_path):
