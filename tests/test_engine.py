@@ -54,7 +54,7 @@ def test_tiles_of_every_shipped_model_leave_no_seam(name):
     image = RNG.random((45, 35, 1 if up.card["channels"] == "gray" else 3), np.float32)
     whole = up(image, tile=64)
     if up.card.get("edges", "zero") == "zero":  # the network sees the image and nothing else
-        np.testing.assert_allclose(whole, up._enlarge(image), atol=1e-5)
+        np.testing.assert_allclose(whole, up.enlarge(image), atol=1e-5)
     np.testing.assert_allclose(up(image, tile=28), whole, atol=1e-5)
     part = image[:13, :10]
     together = up(part, tile=64, ensemble=True)
