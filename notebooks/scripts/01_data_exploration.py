@@ -379,7 +379,7 @@ tensors["center_x"] = tensors["center_y"] = torch.zeros((1, 1, 1), dtype=torch.f
 ax, ay = raytrace.deflection(torch.tensor(x)[None], torch.tensor(y)[None], tensors)
 difference = np.abs(np.stack([x - ax[0].numpy(), y - ay[0].numpy()]) - ours).max()
 assert difference < 1e-9
-print("srutils.lensing.raytrace agrees to better than 1e-9 arcsec")
+print("srutils.lensing agrees to better than 1e-9 arcsec")
 
 if importlib.util.find_spec("lenstronomy"):
     from lenstronomy.LensModel.lens_model import LensModel
