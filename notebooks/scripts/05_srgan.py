@@ -75,7 +75,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from torch import nn
 from torch.nn import functional as F
 
-from srutils import course, exercises, lensing, metrics, pairs, photos, plotting
+from srutils import course, lensing, metrics, pairs, photos, plotting
 from srutils.lensing import baselines
 from srutils.upscale import Upscaler
 
@@ -956,7 +956,6 @@ for task in psnrs[1:]:
     assert min(task["SRResNet"], task["SRGAN"]) > max(task["Richardson-Lucy"], task["noisy HR"])
 assert metrics.psnr(shown["SRResNet"], hr) > metrics.psnr(shown["bicubic"], hr)
 
-
 # %% [markdown]
 # ## Recap
 #
@@ -995,6 +994,9 @@ assert metrics.psnr(shown["SRResNet"], hr) > metrics.psnr(shown["bicubic"], hr)
 # </details>
 
 # %% tags=["exercise"]
+from srutils import exercises
+
+
 def verdict(x, real, fake):
     """The verdict of the best discriminator on values `x` (a number or an array): positive for real."""
     ...
