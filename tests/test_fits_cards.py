@@ -170,7 +170,8 @@ def test_coordinates_stay_whatever_the_kind_order_and_duplicates_of_cards(tmp_pa
     seed.shuffle(lines)
     shape = (2, *SIDES[::-1]) if axes == 3 else SIDES[::-1]
     (tmp_path / "in.fits").write_bytes(file_bytes(lines, shape))
-    assume(readable_by_astropy(tmp_path / "in.fits"))
+    for reader in (lambda header: header, first_of_each):  # a second latitude may be beyond the pole
+        assume(readable_by_astropy(tmp_path / "in.fits", reader=reader))
     source, target, _ = enlarged(tmp_path, file_bytes(lines, shape))
     same_sky(source, target)
     same_sky(source, target, reader=first_of_each)
