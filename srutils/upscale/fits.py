@@ -32,7 +32,7 @@ ERROR_NAMES = re.compile(r"(ERR|VAR|IVAR|STAT|WHT|UNC|SIGMA)\w*")
 def upscale_fits(source: Path, target: Path, options: Options) -> Report:
     """Enlarge one extension of a FITS file; see `srutils.upscale.files.upscale_file`."""
     report = Report(target)
-    fits_image.check_target(target)
+    fits_image.check_fits_target(target)
     image = fits_image.read_fits(source, options.hdu)
     *planes, h, w = image.data.shape
     count = math.prod(planes)

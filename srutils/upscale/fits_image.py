@@ -221,7 +221,7 @@ def _coordinate_tables(file, labels: list[tuple[str, int]], header) -> tuple[lis
     return list(tables.values()), notes
 
 
-def check_target(path: str | os.PathLike) -> None:
+def check_fits_target(path: str | os.PathLike) -> None:
     """Raise ValueError, in one sentence, if a FITS file cannot be written under this name."""
     if writable(path) != Path(path):
         raise ValueError(
@@ -253,7 +253,7 @@ def write_fits(
     from astropy.io import fits
 
     path = Path(path)
-    check_target(path)
+    check_fits_target(path)
     data = data if data.dtype.kind in "iu" else np.asarray(data, np.float32)
     hdus = [fits.PrimaryHDU(data, _primary(header))]
     if spread is not None:
