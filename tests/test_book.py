@@ -102,7 +102,8 @@ def test_a_page_shows_what_its_notebook_stores(path, pages):
         if output.output_type == "stream":
             assert re.sub(r"\s+", "", output.text) in text
     alts = [image["alt"] for image in shown.select(".cell_output img") if image["src"].startswith("..")]
-    assert alts == [o.data["text/plain"] for o in outputs if "image/png" in o.get("data", {})]
+    kinds = {"image/png", "image/svg+xml"}
+    assert alts == [o.data["text/plain"] for o in outputs if kinds & o.get("data", {}).keys()]
     assert all(re.match(r"[A-Z0-9].{15}", alt) for alt in alts), "a figure has no text for who cannot see it"
 
 

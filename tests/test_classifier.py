@@ -284,7 +284,7 @@ def test_evaluate_draws_lenses_from_the_seed(capsys, halves):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("--data nowhere", "nowhere is not a folder"),
+        ("--data nowhere", "no folder nowhere"),
         ("--data deeplense --n 2", "n is 2"),
         ("--data telescope", "deeplense images only"),
         ("--data deeplense --scale 2", "neither a scale"),
