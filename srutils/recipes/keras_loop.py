@@ -125,6 +125,8 @@ def _made(run: Run, build: Callable, compiled: Callable, precision: str, steps: 
     finally:
         keras.config.set_dtype_policy(before)
     compiled(network, steps or run.steps)
+    # inside the first step, which is traced, a large network's variables would take minutes to make
+    network.optimizer.build(network.trainable_variables)
     return network
 
 
