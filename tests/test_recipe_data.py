@@ -117,7 +117,8 @@ def test_linnaeus_keeps_its_own_test_in_any_nesting(tmp_path):
     data = photographs(tmp_path, 2)
     assert [len(part[0]) for part in (data.train, data.val, data.test)] == [27, 3, 10]
     found, _ = photo_files.in_folder(tmp_path, 2)
-    assert {p.part for p in found if "/test/" in p.name} == {"test"}
+    assert {p.part for p in found if p.name.startswith("test/")} == {"test"}
+    assert photographs(top, 2).fingerprint == data.fingerprint
 
 
 @pytest.mark.parametrize("name", ["Set5", "set14", "BSD100", "Urban100", "Kodak24", "kodak_24"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -81,11 +82,12 @@ def in_folder(folder: Path, scale: int) -> tuple[list[Photograph], list[str]]:
         if len(large) > len(partners):
             twice = [f for f in large if sum(g.stem == f.stem for g in large) > 1]
             raise ValueError(f"{twice[0]} and {twice[1]} have one name; which is the HR of its LR file?")
-    found = []
+    # names, which decide the split, do not depend on the folders that an archive put round its content
+    root, found = Path(os.path.commonpath([f.parent for f in large])), []
     for file in large:
-        inside = file.relative_to(folder)
-        name = inside.as_posix()
-        found.append(Photograph(name, file, partners.get(file.stem), part=part_of(inside.parent)))
+        part = part_of(file.relative_to(folder).parent)
+        name = file.relative_to(root).as_posix()
+        found.append(Photograph(name, file, partners.get(file.stem), part=part))
     return found, notes
 
 
