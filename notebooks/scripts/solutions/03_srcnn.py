@@ -126,7 +126,9 @@ axes[1].legend()
 for ax in axes:
     ax.set_xticks(numbers, map(str, numbers))
     ax.minorticks_off()
-plotting.show(figure, alt="PSNR of both filters against the number of lenses, and their difference, which falls.")
+plotting.show(
+    figure, alt="PSNR of both filters against the number of lenses, and their difference, which falls.", svg=True
+)
 
 # %% [markdown]
 # Left, both filters get better with more lenses, and become alike. Right, their difference: it falls about as
