@@ -106,7 +106,7 @@ class Run:
             words = {"data": data.says, "split": data.split, "start": start and start.name}
             marks = {f"{key} (SHA-256)": run.decides[key] for key in ("data", "start")}
             run._write("settings.json", {**run.decides, **words, **marks})
-            print(f"{recipe.name}: {data.says}; {data.split}")
+            print(f"{recipe.name}: {data.says}\n{data.split}")
             run._track()
         return run
 
