@@ -1,4 +1,4 @@
-# make course     set up, run every notebook at the quick preset, print the baseline tables
+# make course     set up, run every notebook, print the baseline tables
 # make test       set up, run the unit tests and check every notebook's stored outputs
 # make test-processors   what computes, notebooks too, as on other processors: an hour (ONLY=NAME: one of them)
 # make lab        set up, open JupyterLab

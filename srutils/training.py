@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from srutils.pairs import dihedral
 
 
-class Feed:
+class Feed(ABC):
     """Endless batches, prepared ahead by a thread; a subclass says what batch number k is.
 
     Batch ``k`` depends on ``k`` and the feed's settings alone, so that a run which resumes at step k sees the
@@ -34,9 +35,9 @@ class Feed:
     def __init__(self, start: int = 0, ahead: int = 8):
         self.waited, self.start, self._ahead = 0.0, start, ahead
 
+    @abstractmethod
     def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return batch number ``k``: inputs and targets, (batch, h, w, C) float32."""
-        raise NotImplementedError
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """A generator, which is what ``model.fit(iter(feed), ...)`` wants; it begins at batch ``start``."""

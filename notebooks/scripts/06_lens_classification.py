@@ -542,7 +542,7 @@ plotting.show(
 #
 # The **ROC curve** of a class moves the threshold for "it is this class" from strict to lax and draws how
 # many right calls one gets for how many false alarms. The **AUC** is the area below: the chance that an image
-# of the class gets a higher probability than one of another. `class_scores` leaves both to scikit-learn; the
+# of the class gets a higher probability than one of another. `srutils.scoring` leaves both to scikit-learn; the
 # cell checks one AUC against this definition.
 
 # %%
@@ -1068,7 +1068,7 @@ exercises.check(6, 1, eight_views)
 #
 # <details><summary>Hint</summary>
 #
-# `class_scores.auc(kinds == k, sample[name])` for every name and class. Without any difference an AUC
+# `scoring.auc(kinds == k, sample[name])` for every name and class. Without any difference an AUC
 # scatters about one half, with a standard error of $\sqrt{(n_1 + n_2 + 1) / (12\, n_1 n_2)}$, where $n_1$
 # lenses are of the class and $n_2$ are not. Mind how many AUCs you look at. And look at histograms: is
 # *larger* the only way to be different?
@@ -1088,7 +1088,7 @@ exercises.check(6, 2, guilty)
 # Suppose that one lens in a thousand has a vortex: of those that the network *calls* a vortex, how many
 # have one? Write the function that turns a confusion table like that of section 8 (rows: what lenses are;
 # columns: what they are called) into the purity of each class, for any `shares` of the classes in nature.
-# Then ask it about `class_scores.confusion(labels, probability)`. The AUC of the vortices was nearly 1; is
+# Then ask it about `scoring.confusion(labels, probability)`. The AUC of the vortices was nearly 1; is
 # the purity?
 #
 # <details><summary>Hint</summary>
