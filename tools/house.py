@@ -22,6 +22,7 @@ GROUND = {"course", "pairs", "files"}
 ALLOWED = {
     "files": set(),
     "course": {"streams"},
+    "degradations": {"pairs"},
     "pairs": set(),
     "streams": set(),
     "networks": set(),
@@ -38,7 +39,14 @@ ALLOWED = {
     "__main__": {"cli"},
 }
 HANDED_ON = {"upscale.upscaler": "upscale"}  # the folder's __init__ hands on this module's names only
-ALLOWED["recipes"] = ALLOWED["scoring"] | {"networks", "plotting", "scoring", "training", "upscale.tiling"}
+ALLOWED["recipes"] = ALLOWED["scoring"] | {
+    "networks",
+    "plotting",
+    "scoring",
+    "training",
+    "upscale.tiling",
+    "degradations",
+}
 ALLOWED["cli"] = {*ALLOWED, "recipes"} - {"cli", "exercises", "networks", "__main__"}
 # Libraries that take long to import. Networks are made of them, and `plotting` of Matplotlib.
 HEAVY = {"accelerate", "astropy", "cv2", "gdown", "h5py", "keras", "lenstronomy", "matplotlib", "onnx"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +158,28 @@ def photographs(folder: Path | None, scale: int, seed: int = 0) -> PairsData:
     train, val = (tuple([_as_rgb(image) for image in kind] for kind in part) for part in sets[:2])
     test = sets[2] if folder is not None else _builtin(scale)
     return PairsData(train, val, test, says, split, len(train[0]), scale, "rgb", "photo")
+
+
+def spoiled(data: PairsData, shares: dict[str, float]) -> PairsData:
+    """Return photographs whose LR, for validation and test, is spoiled as `feeds.spoiled` does; once for all.
+
+    LR to learn from stays clean here: the feed spoils every patch anew.
+    """
+    from srutils.recipes import feeds
+
+    def spoil(part: Part, which: int) -> Part:
+        hr = [_as_rgb(image) for image in part[1]]
+        small = [_as_rgb(image) for image in part[0]]
+        rngs = (np.random.default_rng([which, i]) for i in range(len(hr)))
+        each = (
+            feeds.spoiled(lr / np.float32(255), large / np.float32(255), shares, rng)
+            for lr, large, rng in zip(small, hr, rngs, strict=True)
+        )
+        return [np.rint(lr * 255).astype(np.uint8) for lr in each], hr
+
+    share = ", ".join(f"{part:.0%} {name}" for name, part in shares.items())
+    says = f"{data.says}; LR spoiled by random blur, resizing, noise and JPEG ({share})"
+    return replace(data, val=spoil(data.val, 1), test=spoil(data.test, 2), says=says, fingerprint="")
 
 
 def _read_photographs(photos, scale: int, limit: int) -> Part:

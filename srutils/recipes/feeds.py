@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from srutils import degradations
 from srutils.pairs import dihedral
 from srutils.recipes.runs import is_main
 from srutils.training import Feed, PatchFeed
@@ -45,6 +46,42 @@ class PhotoFeed(Feed):
         return lr, hr
 
 
+class SpoiledPhotos(Feed):
+    """Batches of another feed, with the LR of most patches made anew by another random chain of steps each.
+
+    Parameters
+    ----------
+    feed : Feed
+        Of photographs; its LR is clean.
+    shares : dict of str to float
+        "clean": of patches whose LR stays as it is; "jpeg": of those that only become a JPEG file. The others
+        go through `srutils.degradations.spoil`.
+    seed : int
+    """
+
+    def __init__(self, feed: Feed, shares: dict[str, float], seed: int = 0):
+        super().__init__(feed.start)
+        self.feed, self.shares, self.seed, self.size = feed, shares, seed, feed.size
+
+    def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return batch number ``k``: spoiled LR patches and clean HR patches, float32 in [0, 1]."""
+        lr, hr = self.feed.batch(k)
+        rng = np.random.default_rng([self.seed, k, 3])  # the feed draws from [seed, k] and [seed, k, 1]
+        for small, large in zip(lr, hr, strict=True):
+            small[:] = spoiled(small, large, self.shares, rng)
+        return lr, hr
+
+
+def spoiled(lr: np.ndarray, hr: np.ndarray, shares: dict[str, float], rng) -> np.ndarray:
+    """Return LR of one pair as it is, as a JPEG file, or made anew; `shares` as for `SpoiledPhotos`."""
+    kind = rng.random()
+    if kind < shares["clean"]:
+        return lr
+    if kind < shares["clean"] + shares["jpeg"]:
+        return degradations.jpeg(lr, *degradations.draw_jpeg(rng))
+    return degradations.spoil(hr, hr.shape[0] // lr.shape[0], rng)
+
+
 class FreshLenses(Feed):
     """Batches of simulated lenses that no batch before has shown.
 
@@ -57,10 +94,13 @@ class FreshLenses(Feed):
     patch : int
         Side of the patches in LR pixels; the whole image if it is not smaller.
     seed, start : int
+    classes : sequence of str, optional
+        As for `srutils.lensing.simulate`; by default all three.
     """
 
-    def __init__(self, scale: int, batch: int, patch: int, *, seed: int = 0, start: int = 0):
+    def __init__(self, scale: int, batch: int, patch: int, *, seed: int = 0, start: int = 0, classes=None):
         super().__init__(start, ahead=2)
+        self.classes = classes
         self.scale, self.size, self.patch, self.seed, self._pool = scale, batch, patch, seed, (None, None)
 
     def lenses(self, number: int):
@@ -69,7 +109,8 @@ class FreshLenses(Feed):
 
         if self._pool[0] != number:
             seed = (FIRST_SEED + 100_003 * self.seed + number) % 2**32
-            pairs = simulate("telescope", POOL, scale=self.scale, split="train", seed=seed)
+            options = {"scale": self.scale, "classes": self.classes, "split": "train", "seed": seed}
+            pairs = simulate("telescope", POOL, **options)
             self._pool = number, pairs
         return self._pool[1]
 

@@ -128,6 +128,15 @@ _ALL = [
         _srresnet(f"srresnet-photo-x{s}", f"colour photographs, x{s}", PHOTOGRAPHS, scale=s, **PHOTO)
         for s in (2, 3, 4)
     ),
+    _srresnet(
+        "real-photo-x4",
+        "photographs as they are found: soft, noisy, JPEG; x4",
+        PHOTOGRAPHS,
+        scale=4,
+        start="srresnet-photo-x4",
+        spoiled={"clean": 0.25, "jpeg": 0.25},
+        **PHOTO | {"patch": 32, "rate": 2e-4, "steps": 3000},
+    ),
     _srresnet("srresnet-deeplense-x2", "lenses, deeplense, x2", LENSES["deeplense"], **DEEPLENSE),
     *(
         _srresnet(

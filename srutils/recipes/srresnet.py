@@ -22,7 +22,7 @@ def run(settings: Settings, recipe) -> dict | None:
 
     options = recipe.options
     precision = torch_loop.precision_for(settings, recipe)
-    start = Start.find(settings.start, (".onnx", ".pt"))
+    start = Start.find(settings.start or options.get("start"), (".onnx", ".pt"))
     parts = load_data(settings, options)
     feed, patch = make_feed(settings, options, parts)
     data, decides = parts[max(parts)], {"batch": feed.size, "patch": patch, "precision": precision}
@@ -67,7 +67,9 @@ def load_data(settings: Settings, options: dict) -> dict:
 
     scales, track = options.get("scales") or {options["scale"]: 1.0}, options["track"]
     if track == "photo":
-        return {scale: data.photographs(settings.data, scale, settings.seed) for scale in scales}
+        found = {scale: data.photographs(settings.data, scale, settings.seed) for scale in scales}
+        shares = options.get("spoiled")
+        return {scale: data.spoiled(part, shares) for scale, part in found.items()} if shares else found
     (scale,) = scales
     n = (
         feeds.POOL
@@ -98,7 +100,8 @@ def make_feed(settings: Settings, options: dict, parts: dict):
         tries = options["tries"]
         ones, side = feeds.photo_feeds(parts, settings.patch, options["patch"], batch, tries=tries, seed=seed)
         chances = options.get("scales") or dict.fromkeys(parts, 1.0)
-        return feeds.PhotoFeed(ones, chances, options["flat"], seed), side
+        feed, shares = feeds.PhotoFeed(ones, chances, options["flat"], seed), options.get("spoiled")
+        return feeds.SpoiledPhotos(feed, shares, seed) if shares else feed, side
     ((scale, data),) = parts.items()
     largest = min(min(lr.shape[:2]) for lr in data.train[0])
     side = settings.patch or min(options["patch"], largest)
