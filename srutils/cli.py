@@ -168,13 +168,15 @@ def evaluate(
         print(json.dumps(_strict(result)))
         return
     print(f"{result['n']} images of {result['data']}, x{result['scale']}")
-    print(f"{'':24}{'PSNR [dB]':>16}{'SSIM':>18}{'MSE':>11}")
+    judged = result["lpips"] is not None
+    print(f"{'':24}{'PSNR [dB]':>16}{'SSIM':>18}{'MSE':>11}" + f"{'LPIPS':>9}" * judged)
     for name, row in {result["model"]: result, result["bicubic"]["method"]: result["bicubic"]}.items():
         psnr, ssim = (
             f"{row['psnr']:.2f} ± {row['psnr_std']:.2f}",
             f"{row['ssim']:.4f} ± {row['ssim_std']:.4f}",
         )
-        print(f"{name:24}{psnr:>16}{ssim:>18}{row['mse']:>11.2e}")
+        lpips = f"{row['lpips']:9.4f}" if judged else ""
+        print(f"{name:24}{psnr:>16}{ssim:>18}{row['mse']:>11.2e}{lpips}")
 
 
 def _evaluate_classifier(model: str, data: str, n: int | None, seed: int, as_json: bool) -> None:

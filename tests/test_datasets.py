@@ -139,7 +139,7 @@ def test_the_register_is_well_formed():
     assert len({data.folder.lower() for data in DATASETS.values()}) == len(DATASETS)
     assert len({r.name.lower() for data in DATASETS.values() for r in data.files}) == 5 + len(DATASETS) - 1
     for name, data in DATASETS.items():
-        assert data.name == name and data.licence and data.parts and data.files and data.size
+        assert data.name == name and data.licence and data.files and data.size
         for remote in data.files:
             assert remote.url.isascii() and urlsplit(remote.url).scheme == "http" + "s" * (
                 name != "linnaeus5"

@@ -142,7 +142,7 @@ def test_what_from_refuses(shop, refused, monkeypatch):
     for arguments, message in (
         (("deeplense-sr", "--from", shop.root / "nothing"), "there is no file or folder"),
         (("deeplense-sr", "--from", shop.root / "text.zip"), "neither a whole zip archive"),
-        (("set5", "--from", shop.root / "text.zip"), "a folder of 5 pictures"),
+        (("set5", "--from", shop.root / "text.zip"), "a folder, with 5 files in it"),
         (("div2k", "--from", shop.root / "text.zip"), "name the one: div2k-valid, div2k-valid-x4"),
         (("--from", shop.root / "text.zip"), "name the one"),
     ):

@@ -1,8 +1,6 @@
 """The table of every upscaler on every test set: what stands in it, and what it refuses."""
 
 import json
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -84,27 +82,6 @@ def test_markdown_and_costs(photographs, capsys, tmp_path):
     assert heading.count("|") == lines[3].count("|") == cells.count("|")
     assert "megapixels/s" in heading and cells.startswith("| `nearest` | ")
     assert run(capsys, *options)[0] == 2  # nothing is overwritten
-
-
-def test_lpips_stands_there_if_the_package_does(monkeypatch, request):
-    class Network:
-        def __init__(self, net, verbose):
-            assert (net, verbose) == ("alex", False)
-
-        def __call__(self, a, b):
-            assert a.shape == b.shape == (1, 3, 16, 16) and float(a.min()) >= -1 and float(a.max()) <= 1
-            return (a - b).abs().mean()[None, None, None, None]
-
-    row = {"data": "telescope", "scale": 2, "n": 1, "model": "nearest"}
-    assert "LPIPS" not in table.markdown([row | {"lpips": None}])
-    assert "| 0.2500 |" in table.markdown([row | {"lpips": 0.25}])
-    fake = types.ModuleType("lpips")
-    fake.LPIPS, fake.__spec__ = Network, types.SimpleNamespace()
-    monkeypatch.setitem(sys.modules, "lpips", fake)
-    table._lpips_network.cache_clear()
-    request.addfinalizer(table._lpips_network.cache_clear)
-    sr, hr = np.full((2, 16, 16, 1), 0.25, np.float32), np.full((2, 16, 16, 1), 0.5, np.float32)
-    assert table.lpips([(sr, hr)]) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

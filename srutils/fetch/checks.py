@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srutils.fetch.archives import is_archive
+from srutils.files.atomic import file_sha256
 from srutils.files.images import image_files
 from srutils.photos import copies, picture_fault, strange_picture
 
@@ -74,6 +75,11 @@ class Dataset:
             for file in files if shape is not None and not quick else ():
                 if (wrong := _array_fault(file, shape)) is not None:
                     return f"{file.relative_to(folder)} {wrong}"
+        for remote in self.files if not self.archive else ():
+            if remote.sha256 and not (folder / remote.name).is_file():
+                return f"there is no {remote.name} in {folder}"
+            if remote.sha256 and file_sha256(folder / remote.name) != remote.sha256:
+                return f"{folder / remote.name} is not the published file"
         missing = sorted(self.pixels.keys() - copies(folder, self.pixels))
         lacking = f"there is no {missing[0]}.png, .bmp or _GT.bmp in {folder}" if missing else None
         return self.strange(folder) or lacking

@@ -63,7 +63,7 @@ def fetch_dataset(
     ----------
     name : str
         A key of `DATASETS`: set5, div2k-valid, div2k-train, div2k-valid-x4, div2k-train-x4, linnaeus5,
-        deeplense-sr, deeplense-classes; or of `GROUPS`: div2k, both of its validation sets.
+        deeplense-sr, deeplense-classes, lpips; or of `GROUPS`: div2k, both of its validation sets.
     dest : path-like, optional
         Where the data set's folder is made (a later ``SR_DATA=dest`` finds it). Default: the cache.
     source : path-like, optional
@@ -179,7 +179,7 @@ def _take(data: Dataset, source: Path, folder: Path, progress: bool) -> None:
             raise ValueError(f"{source} does not hold {data.name}: {data.lack(likely)}")
         _copy_folder(whole, folder)
     elif not data.archive:
-        raise ValueError(f"{source} is a file; {data.name} is a folder of {len(data.files)} pictures")
+        raise ValueError(f"{source} is a file; {data.name} is a folder, with {len(data.files)} files in it")
     else:
         (remote,) = data.files
         if (wrong := fault(source, remote.size, remote.sha256)) is not None:

@@ -83,8 +83,32 @@ _DEEPLENSE_CLASSES = Dataset(
     licence=_DEEPLENSE_LICENCE,
     also=("lensing/deeplense_cls", "dataset"),
 )
+_LPIPS = Dataset(
+    name="lpips",
+    title="LPIPS v0.1 with SqueezeNet, the network behind the perceptual distance of `srutils evaluate`",
+    folder="lpips",
+    size="3 MB",
+    parts={},
+    files=(
+        Remote(
+            "https://raw.githubusercontent.com/lusoris/vmaf/0267dfbe83b28366fcad56268d74d351f3b42db7/model/tiny/lpips_sq.onnx",
+            "lpips_sq.onnx",
+            3_268_579,
+            "1402626680d5b69a793e647edda2c32f04e192f5cf1e7837bec8bde14187a261",
+        ),
+    ),
+    licence="LPIPS (Zhang et al., CVPR 2018): BSD-2; weights of SqueezeNet (torchvision): BSD-3.",
+    archive=False,
+)
 DATASETS: dict[str, Dataset] = {
     d.name: d
-    for d in (_SET5, *map(_div2k, _DIV2K.strip().splitlines()), _LINNAEUS5, _DEEPLENSE_SR, _DEEPLENSE_CLASSES)
+    for d in (
+        _SET5,
+        *map(_div2k, _DIV2K.strip().splitlines()),
+        _LINNAEUS5,
+        _DEEPLENSE_SR,
+        _DEEPLENSE_CLASSES,
+        _LPIPS,
+    )
 }
 GROUPS = {"div2k": ("div2k-valid", "div2k-valid-x4")}  # what lessons use; the training set is 3.5 GB more

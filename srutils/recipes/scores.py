@@ -100,6 +100,7 @@ def ceiling(lr: np.ndarray, hr: np.ndarray) -> float | None:
 def _photographs(up, lr, hr, quick: bool, track: None) -> dict:
     from srutils import metrics
     from srutils.pairs import as_images
+    from srutils.scoring.perceptual import lpips
     from srutils.upscale.upscaler import Upscaler
 
     both, rows = (up, Upscaler.load("bicubic", up.scale)), ([], [])
@@ -109,7 +110,8 @@ def _photographs(up, lr, hr, quick: bool, track: None) -> dict:
             small, large = middle(small, large, up.scale)
         small, large = (as_images(image)[0] for image in (small, large))
         for upscaler, scores in zip(both, rows, strict=True):
-            scores.append(metrics.photo_scores(metrics.quantize(upscaler(small)), large, up.scale))
+            sr = metrics.quantize(upscaler(small))
+            scores.append(metrics.photo_scores(sr, large, up.scale) | {"lpips": lpips(sr, large)})
     ours, theirs = (_means({key: [row[key] for row in table] for key in table[0]}) for table in rows)
     return {"n": len(rows[0]), "protocol": "rgb8", **ours, "bicubic": {"method": "bicubic", **theirs}}
 
@@ -124,10 +126,12 @@ def middle(lr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[np.ndarray, np.n
 
 
 def _means(columns: dict) -> dict[str, float]:
+    distances = list(columns.pop("lpips", [None]))
+    judged = None if None in distances else float(np.mean(distances))
     columns = {key: np.asarray(values, float) for key, values in columns.items()}
     means = {key: float(values.mean()) for key, values in columns.items()}
     spread = {f"{key}_std": float(columns[key].std()) for key in ("psnr", "ssim")}
-    return {**means, "lpips": None, **spread}
+    return {**means, "lpips": judged, **spread}
 
 
 def table(card: dict) -> str:

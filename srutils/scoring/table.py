@@ -7,8 +7,6 @@ where that package is installed, and what the method costs.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +26,6 @@ COLUMNS = {  # heading and format of each column of the Markdown table, by key
     "mse": ("MSE", "{:.2e} ± {:.1e}"),
     "spectrum_error": ("spectrum error [dex]", "{:.3f}"),
     "gradient_error": ("gradient error", "{:.3f}"),
-    "lpips": ("LPIPS", "{:.4f}"),
     "parameters": ("parameters", "{:,}"),
     "megapixels_per_second": ("megapixels/s", "{:.2f}"),
     "memory_mb": ("peak memory [MB]", "{:.0f}"),
@@ -115,8 +112,7 @@ def score(upscaler: Upscaler, images: list[tuple[np.ndarray, np.ndarray]]) -> di
     Returns
     -------
     dict
-        psnr (dB), ssim, mse, each with a spread (..._std, over images), spectrum_error (dex), gradient_error,
-        lpips (None without the package).
+        psnr (dB), ssim, mse, each with a spread (..._std, over images), spectrum_error (dex), gradient_error.
     """
     lenses = len(images) == 1 and np.ndim(images[0][0]) == 4
     if lenses:
@@ -129,46 +125,7 @@ def score(upscaler: Upscaler, images: list[tuple[np.ndarray, np.ndarray]]) -> di
         row |= {key: float(np.mean(values)), f"{key}_std": float(np.std(values))}
     for key in ("spectrum_error", "gradient_error"):
         row[key] = float(np.mean([getattr(metrics, key)(sr, hr) for sr, hr in images]))
-    return row | {"lpips": lpips(images)}
-
-
-def lpips(images: list[tuple[np.ndarray, np.ndarray]]) -> float | None:
-    """Compute the learned perceptual distance (Zhang et al. 2018, CVPR, 586; AlexNet), 0 for equal images.
-
-    None if the optional package ``lpips`` is not installed or its weights cannot be downloaded.
-
-    Parameters
-    ----------
-    images : list of (SR, HR), each (N, H, W, C) or (H, W, C), in [0, 1], C = 1 or 3
-    """
-    network = _lpips_network()
-    if network is None:
-        return None
-    import torch
-
-    def tensor(image):
-        image = np.clip(image if np.ndim(image) == 4 else image[None], 0, 1)
-        rgb = np.repeat(image, 3, -1) if image.shape[-1] == 1 else image
-        return torch.from_numpy(np.ascontiguousarray(rgb.transpose(0, 3, 1, 2)) * 2 - 1)
-
-    values = []
-    with torch.inference_mode():
-        for sr, hr in images:
-            a, b = tensor(sr), tensor(hr)
-            values += [float(network(a[i : i + 1], b[i : i + 1])) for i in range(len(a))]
-    return float(np.mean(values))
-
-
-@functools.cache
-def _lpips_network():
-    if importlib.util.find_spec("lpips") is None:
-        return None
-    try:
-        import lpips
-
-        return lpips.LPIPS(net="alex", verbose=False)
-    except Exception:  # its weights are a download, which fails in as many ways as networks do
-        return None
+    return row
 
 
 # ---------------------------------------------------------------- the table

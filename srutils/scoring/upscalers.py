@@ -10,6 +10,7 @@ import numpy as np
 from srutils import metrics
 from srutils.files.images import SUFFIXES, image_files, read_image
 from srutils.pairs import as_images, crop_to_multiple, degrade
+from srutils.scoring.perceptual import lpips
 from srutils.upscale.upscaler import DECONVOLVERS, Upscaler
 
 LENS_TRACKS = ("deeplense", "telescope")
@@ -40,7 +41,7 @@ def score_photo(upscaler: Upscaler, hr, protocol: str) -> dict[str, float]:
     Returns
     -------
     dict
-        psnr in dB, ssim, mse.
+        psnr in dB, ssim, mse, lpips (None where it cannot be measured, as on luma alone).
 
     Raises
     ------
@@ -48,7 +49,8 @@ def score_photo(upscaler: Upscaler, hr, protocol: str) -> dict[str, float]:
         For an unknown protocol, values outside [0, 1], or an image too small to be scored.
     """
     sr, hr = enlarge_photo(upscaler, hr, protocol)
-    return metrics.photo_scores(sr, hr, upscaler.scale, round_luma=protocol == "luma")
+    scores = metrics.photo_scores(sr, hr, upscaler.scale, round_luma=protocol == "luma")
+    return scores | {"lpips": lpips(sr, hr) if protocol == "rgb8" else None}
 
 
 def enlarge_photo(upscaler: Upscaler, hr, protocol: str) -> tuple[np.ndarray, np.ndarray]:
@@ -103,9 +105,11 @@ def _baseline(bicubic: Upscaler, rows: list[dict[str, float]]) -> dict:
 def _summary(rows: list[dict[str, float]]) -> dict[str, float | None]:
     columns = {key: np.array([row[key] for row in rows], float) for key in ("psnr", "ssim", "mse")}
     means = {key: float(values.mean()) for key, values in columns.items()}
+    distances = [row.get("lpips") for row in rows]
+    means["lpips"] = None if None in distances else float(np.mean(distances))
     with np.errstate(invalid="ignore"):  # the spread of infinite PSNRs (equal images) is NaN
         spread = {f"{key}_std": float(columns[key].std()) for key in ("psnr", "ssim")}
-    return {**means, "lpips": None, **spread}
+    return {**means, **spread}
 
 
 def evaluate(
