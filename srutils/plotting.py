@@ -1,4 +1,4 @@
-"""The course's figures: image grids with zooms and residuals, curves, spectra, and a before/after slider.
+"""The course's figures: image grids with zooms and residuals, curves, spectra, sliders.
 
 Functions return a Matplotlib figure; `show` puts it into the notebook with a text for readers who cannot see
 it.
@@ -139,9 +139,8 @@ def image_grid(
         raise ValueError("image_grid got no images; expected at least one")
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(size * columns, (size + 0.2) * rows), squeeze=False, layout="constrained"
-    )
+    shape = size * columns, (size + 0.2) * rows
+    figure, axes = plt.subplots(rows, columns, figsize=shape, squeeze=False, layout="constrained")
     shared = norm or Normalize(0, 1)  # one object: the colour bar speaks for every panel
     for ax in axes.flat:
         ax.set_axis_off()
@@ -185,19 +184,11 @@ def zoom_grid(
     residuals = {
         t: (as_images(i)[0] - target).mean(-1) for t, i in images.items() if same[t] and t != reference
     }
-    span = (
-        residual_range
-        or max((float(np.percentile(np.abs(r), 99.5)) for r in residuals.values()), default=1)
-        or 1
-    )
+    most = max((float(np.percentile(np.abs(r), 99.5)) for r in residuals.values()), default=1)
+    span = residual_range or most or 1
     rows = 3 if residuals else 2
-    figure, axes = plt.subplots(
-        rows,
-        len(images),
-        figsize=(size * len(images) + (0.9 if residuals else 0), size * rows + 0.3),
-        squeeze=False,
-        layout="constrained",
-    )
+    shape = size * len(images) + (0.9 if residuals else 0), size * rows + 0.3
+    figure, axes = plt.subplots(rows, len(images), figsize=shape, squeeze=False, layout="constrained")
     for ax in axes.flat:
         ax.set_axis_off()
     for column, (title, image) in zip(axes.T, images.items(), strict=True):
@@ -236,16 +227,8 @@ def spectra_figure(
         ax.semilogy(frequency, power, label=label, color=colour, linewidth=1.6)
     for label, frequency in (nyquist or {}).items():
         ax.axvline(frequency, color="0.4", linestyle="--", linewidth=1)
-        ax.text(
-            frequency,
-            ax.get_ylim()[1],
-            f" {label}",
-            rotation=90,
-            va="top",
-            ha="right",
-            color="0.3",
-            fontsize=8,
-        )
+        place = frequency, ax.get_ylim()[1]
+        ax.text(*place, f" {label}", rotation=90, va="top", ha="right", color="0.3", fontsize=8)
     ax.set(xlabel="spatial frequency [cycles per HR pixel]", ylabel="power", title=title)
     ax.legend()
     return figure
@@ -269,9 +252,8 @@ def loss_curves(
     figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
     for (label, values), colour in zip(curves.items(), itertools.cycle(COLOURS[1:]), strict=False):
         ax.plot(np.arange(1, len(values) + 1) if x is None else x, values, label=label, color=colour)
-    for (label, value), style in zip(
-        (baseline or {}).items(), itertools.cycle(("--", ":", "-.")), strict=False
-    ):
+    styles = itertools.cycle(("--", ":", "-."))
+    for (label, value), style in zip((baseline or {}).items(), styles, strict=False):
         ax.axhline(value, color="black", linestyle=style, linewidth=1, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend()
@@ -280,11 +262,9 @@ def loss_curves(
 
 def _png(image, norm: Normalize | None, cmap: str) -> bytes:
     image = as_images(image)[0]
-    rgb = (
-        plt.get_cmap(cmap)((norm or Normalize(0, 1))(image[..., 0]))[..., :3]
-        if image.shape[-1] == 1
-        else np.clip(image, 0, 1)
-    )
+    rgb = np.clip(image, 0, 1)
+    if image.shape[-1] == 1:
+        rgb = plt.get_cmap(cmap)((norm or Normalize(0, 1))(image[..., 0]))[..., :3]
     buffer = io.BytesIO()
     plt.imsave(buffer, np.ascontiguousarray(rgb), format="png", metadata={"Software": None})
     return buffer.getvalue()
@@ -333,3 +313,38 @@ def compare_slider(
 <b style="left:6px">{a}</b> <b style="right:6px">{b}</b>
 <input type="range" min="0" max="100" value="50" hidden aria-label="divider between {a} and {b}"
  oninput="this.parentNode.style.setProperty('--cut', this.value + '%')"></div>""")
+
+
+def knob(frames: Sequence[np.ndarray], labels: Sequence[str], *, start: int = 0, width: int = 560):
+    """Pictures of one size, of which a slider shows one; made as `compare_slider` is.
+
+    Where a viewer strips styles, all pictures stand side by side.
+
+    Parameters
+    ----------
+    frames : sequence of array_like, (H, W, C), all of one shape
+    labels : sequence of str
+        One for each picture, shown above it.
+    start : int
+        Number of the picture that is shown first.
+    width : int
+        On screen, in pixels.
+    """
+    from IPython.display import HTML
+
+    n = len(frames)
+    if n != len(labels) or len({np.shape(frame) for frame in frames}) != 1:
+        raise ValueError(f"knob got {n} pictures and {len(labels)} labels; expected as many, of one shape")
+    png = _png(np.concatenate(frames, axis=1), None, "gray")
+    texts = [html.escape(label, quote=True) for label in labels]
+    name = "knob-" + hashlib.sha256(png).hexdigest()[:12]
+    return HTML(f"""<style>
+.{name} {{--k:{start}; width:{width}px; max-width:100%; overflow:hidden}} .{name} p {{display:flex}}
+.{name} img, .{name} p {{width:{n}00% !important; max-width:none !important; margin:0 !important}}
+.{name} img, .{name} p {{transform:translateX(calc(var(--k) * -100% / {n})); image-rendering:pixelated}}
+.{name} b {{flex:1; text-align:center}} .{name} input {{display:block !important; width:100%}}
+</style>
+<div class="{name}"><p>{"".join(f"<b>{text}</b> " for text in texts)}</p>
+<img width="100%" alt="{"; ".join(texts)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">
+<input type="range" min="0" max="{n - 1}" value="{start}" hidden aria-label="{texts[0]} to {texts[-1]}"
+ oninput="this.parentNode.style.setProperty('--k', this.value)"></div>""")

@@ -224,3 +224,19 @@ def test_slider_uses_the_given_colours():
     picture = Tags(plotting.compare_slider(GREY, GREY, norm=norm, cmap="inferno").data).pictures()[0]
     expected = plt.get_cmap("inferno")(norm(GREY[..., 0]))[..., :3]
     np.testing.assert_allclose(np.asarray(picture.convert("RGB")) / 255, expected, atol=2 / 255)
+
+
+def test_knob_holds_all_pictures_side_by_side_in_their_order():
+    page = Tags(plotting.knob([RGB, RGB[::-1], RGB * 0], ("one", "two", "three"), start=1).data)
+    (strip,) = page.pictures()
+    expected = np.concatenate([RGB, RGB[::-1], RGB * 0], axis=1)
+    np.testing.assert_allclose(np.asarray(strip.convert("RGB")) / 255, expected, atol=1 / 255)
+    (handle,) = [attrs for tag, attrs in page.tags if tag == "input"]
+    assert (handle["min"], handle["max"], handle["value"]) == ("0", "2", "1")
+    assert page.text.split() == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("frames, labels", [([RGB, RGB], ("one",)), ([RGB, RGB[1:]], ("one", "two"))])
+def test_knob_wants_a_label_for_each_picture_and_one_shape(frames, labels):
+    with pytest.raises(ValueError, match="expected as many, of one shape"):
+        plotting.knob(frames, labels)
