@@ -8,7 +8,7 @@ from docutils import nodes
 
 from tools.project import repository
 
-project = "Super-resolution, from bicubic to SRGAN"
+project = "Super-resolution, and how far to trust it"
 author = "the course's contributors"
 release = metadata.version("srutils")
 language = "en"

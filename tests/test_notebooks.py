@@ -1,18 +1,16 @@
-"""Lessons and solutions keep the rules of tools/policy.py, agree with their scripts, and feed the README."""
+"""Lessons and solutions keep the rules of tools/policy.py and agree with their scripts."""
 
 import re
 
 import nbformat
 import pytest
 
-from tools import policy, readme
+from tools import policy
 from tools.notebook_files import script_text
 from tools.project import NOTEBOOKS, ROOT, lessons, name_of, repository, script_of
-from tools.setup_cell import BLOCK, badges
 
 LESSONS, SOLUTIONS = lessons(), lessons(NOTEBOOKS / "solutions")
 REPOSITORY = repository()
-README = ROOT / "README.md"
 EVERY_NOTEBOOK = pytest.mark.parametrize(
     "path", LESSONS + SOLUTIONS, ids=lambda path: name_of(path).removesuffix(".ipynb")
 )
@@ -39,19 +37,6 @@ def test_script_is_written_the_one_way(path):
     """The script is what `make notebooks` would write, so that it never changes a file that nobody edited."""
     nb = nbformat.read(path, as_version=4)
     assert script_of(path).read_text(encoding="utf-8") == script_text(nb), "run make notebooks"
-
-
-def test_readme_agrees_with_the_notebooks():
-    text = README.read_text(encoding="utf-8")
-    filled = readme.fill(text, readme.tables(readme.read_all()), REPOSITORY)
-    assert filled == text, "README.md is out of date: run make notebooks"
-    assert readme.FIGURE.read_bytes() == readme.figure(readme.read_all()), "run make notebooks"
-    assert BLOCK.search(text).group() == badges(REPOSITORY)
-    assert readme.TABLE.search(text), "the README shows no table of a notebook"
-
-
-def test_readme_links_lead_somewhere():
-    assert policy.check_links(README.read_text(encoding="utf-8"), ROOT) == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "CITATION.cff", "pyproject.toml"])

@@ -10,8 +10,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from tools import readme
-from tools.project import ROOT, lessons, repository
+from tools.project import ROOT, repository
 from tools.setup_cell import TEMPLATE, badges, setup_cell
 
 FORBIDDEN = ("torch", "tensorflow", "keras", "numpy", "scipy", "jax", "pandas", "pillow", "matplotlib")
@@ -123,23 +122,6 @@ def test_badges_name_the_notebook_and_the_repository():
     assert text.count("someone/fork") == text.count("01_data_exploration.ipynb") == 3
     assert badges("someone/fork").count("someone/fork") == 1
     assert Path(ROOT / "pyproject.toml").is_file() and "/" in repository()
-
-
-def test_the_course_map_leads_to_every_lesson():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.fill_map(text, repository()) == text, "run make notebooks"
-    for lesson in lessons():
-        assert readme.open_in(repository(), lesson.name) in text, lesson.name
-
-
-def test_only_the_course_map_is_made_anew():
-    rows = "| 01 | [One](notebooks/01_one.ipynb) | old |\n| | none | kept |\n"
-    text = f"| | lesson | open in |\n|---|---|---|\n{rows}\n| | lesson | time |\n|---|---|---|\n{rows}"
-    filled = readme.fill_map(text, "you/fork")
-    assert filled.count("old") == 1 and filled.count("kept") == 2
-    for host in ("colab.research.google.com/github/you/fork/", "kaggle.com/", "mybinder.org/v2/gh/you/fork/"):
-        assert filled.count(host) == 1
-    assert readme.fill_map(filled, "you/fork") == filled
 
 
 @pytest.mark.parametrize("name", ["", "fork", "https://github.com/a/b", "a/b/c", "a b/c"])

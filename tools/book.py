@@ -28,7 +28,7 @@ def sources(root: Path = ROOT) -> dict[Path, Path]:
     """Return the book's sources and where they go: path in the checkout -> path among Sphinx's sources."""
     found = {page: Path(page.name) for page in (root / "docs").glob("*.md")}
     notebooks = [*root.glob("notebooks/[0-9]*.ipynb"), *root.glob("notebooks/solutions/[0-9]*.ipynb")]
-    figures = root.glob("docs/*.png")
+    figures = root.glob("docs/pictures/*.png")
     for path in (root / "README.md", root / "data" / "README.md", *notebooks, *figures):
         found[path] = path.relative_to(root)
     return found

@@ -90,7 +90,7 @@ def check_compared(nb) -> list[str]:
     """
     found, code = [], [c for c in code_cells(nb) if EXERCISE not in tags(c) or verdict(c) == RIGHT]
     for cell in code_cells(nb):
-        if unknown := {t for t in tags(cell) - KNOWN_TAGS if not t.startswith(("table-", PREFIX))}:
+        if unknown := {t for t in tags(cell) - KNOWN_TAGS if not t.startswith(("table-", "figure-", PREFIX))}:
             found.append(f"cell {title(cell)} has tags that are not allowed: {', '.join(sorted(unknown))}")
         if any(marker in cell.source for marker in COMMENT_MARKERS):
             found.append(f"cell {title(cell)} has a comment that steers nbval: use a tag")

@@ -1,28 +1,26 @@
-"""Fill the README's blocks from the notebooks: ``python -m tools.readme [--check]``.
+"""Fill the README and docs/ from the notebooks and the models' cards: ``python -m tools.readme [--check]``.
 
 ``<!-- table:NAME -->`` ... ``<!-- /table -->`` takes the stored output of the cell tagged ``readme-table``
-and ``table-NAME``, unless there is no table in it, for want of data. ``<!-- badges -->`` ...
-``<!-- /badges -->`` takes the course's badges. In a table whose header ends in "open in", the last column of
-a lesson's row takes the addresses at which hosts open it. The last picture of the cell tagged
-``readme-figure`` is written to docs/figure.png, which the README shows.
+and ``table-NAME``, unless there is no table in it, for want of data; the tables ``lessons`` and ``models``
+are made by tools/readme_lessons.py and tools/readme_models.py. ``<!-- number:NAME -->`` ... ``<!-- /number
+-->`` takes a number of such a table, ``<!-- badges -->`` ... ``<!-- /badges -->`` the course's badges. The
+pictures of docs/pictures are cut out of stored figures (tools/readme_pictures.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import re
 import sys
 from pathlib import Path
 
 from srutils.files.atomic import aside
-from tools.project import NOTEBOOKS, ROOT, lessons, repository, write_aside
-from tools.setup_cell import addresses, badge, badges, replace_badges
+from tools import readme_lessons, readme_models, readme_pictures
+from tools.project import ROOT, lessons, repository, write_aside
+from tools.setup_cell import badges, replace_badges
 
-MAP = re.compile(r"^\|.*\| open in \|\n(?:\|.*\n)+", re.MULTILINE)
-ROW = re.compile(r"^(\|.*\(notebooks/(\d\d_\w+\.ipynb)\).*\|)[^|\n]*\|$", re.MULTILINE)
 ROWS = re.compile(r"^\|", re.MULTILINE)
-FIGURE = ROOT / "docs" / "figure.png"
+PICTURES = ROOT / "docs" / "pictures"
 TABLE = re.compile(r"(<!-- table:([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
@@ -63,76 +61,68 @@ def tables(notebooks: list) -> dict[str, str]:
     return found
 
 
-def figure(notebooks: list) -> bytes:
-    """Return the PNG that the README shows: the last picture of the one cell tagged ``readme-figure``."""
-    cells = [c for nb in notebooks for c in nb.cells if "readme-figure" in c.metadata.get("tags", [])]
-    pictures = [o.data["image/png"] for c in cells for o in c.outputs if "image/png" in o.get("data", {})]
-    if len(cells) != 1 or not pictures:
-        raise ValueError(f"{len(cells)} cells are tagged readme-figure; expected one, with a picture")
-    return base64.b64decode(pictures[-1])
-
-
-def open_in(repository: str, notebook: str) -> str:
-    """Return a cell of the course map: Colab's badge, and the other hosts in words."""
-    places = addresses(repository, notebook)
-    words = [f"[{host}]({address})" for host, address in places.items() if host != "Colab"]
-    return " · ".join([badge("Colab", places["Colab"]), *words])
-
-
-def fill_map(text: str, repo: str) -> str:
-    """Return the text with the last column of its course map made anew; other tables stay as they are."""
-
-    def row(match: re.Match) -> str:
-        return f"{match.group(1)} {open_in(repo, match.group(2))} |"
-
-    return MAP.sub(lambda table: ROW.sub(row, table.group()), text)
-
-
-def fill(text: str, known: dict[str, str], repo: str) -> str:
-    """Return the README's text with its tables, badges and course map replaced.
+def fill(text: str, known: dict[str, str], repo: str, numbers: dict[str, str] | None = None) -> str:
+    """Return a page's text with its tables, numbers and badges replaced.
 
     A table is not replaced by a sentence: a cell that needs Set5, say, prints one where there is none.
     """
 
     def replace(match: re.Match) -> str:
         if match.group(2) not in known:
-            raise ValueError(f"the README asks for the table {match.group(2)!r}, which no notebook makes")
+            raise ValueError(f"a page asks for the table {match.group(2)!r}, which no notebook makes")
         if ROWS.search(match.group()) and not ROWS.search(known[match.group(2)]):
             return match.group()
         return f"{match.group(1)}{known[match.group(2)]}\n{match.group(3)}"
 
-    return fill_map(replace_badges(TABLE.sub(replace, text), badges(repo)), repo)
+    filled = replace_badges(TABLE.sub(replace, text), badges(repo))
+    return readme_models.fill_numbers(filled, numbers or {})
 
 
-def read_all(folder: Path = NOTEBOOKS) -> list:
-    """Return every lesson's notebook in a folder."""
-    import nbformat
+def pages(root: Path = ROOT) -> list[Path]:
+    """Return the pages that may have blocks: the README, and those of docs/."""
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
 
-    return [nbformat.read(path, as_version=4) for path in lessons(folder)]
+
+def made(root: Path = ROOT) -> tuple[dict[Path, str], dict[str, object]]:
+    """Make anew what the notebooks and cards decide: ``{page: text}`` and ``{file name: picture}``."""
+    named = readme_lessons.named(lessons(root / "notebooks"))
+    found, repo = tables(list(named.values())), repository(root)
+    known = found | {"lessons": readme_lessons.table(named, repo), "models": readme_models.table()}
+    numbers = readme_models.numbers(found)
+    texts = {path: fill(path.read_text(encoding="utf-8"), known, repo, numbers) for path in pages(root)}
+    return texts, readme_pictures.figures(list(named.values())) | readme_lessons.thumbnails(named)
+
+
+def is_current(name: str, picture) -> bool:
+    """Say whether a picture lies in docs/pictures as it would be made now."""
+    path = PICTURES / name
+    return path.is_file() and readme_pictures.differ(path.read_bytes(), picture) <= 2
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Fill the README's tables and badges from the notebooks.")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if it is out of date")
+    parser = argparse.ArgumentParser(description="Fill the README and docs/ from the notebooks and cards.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a page is old")
     check = parser.parse_args(argv).check
-    path = ROOT / "README.md"
     try:
-        notebooks = read_all()
-        old, picture = path.read_text(encoding="utf-8"), figure(notebooks)
-        new = fill(old, tables(notebooks), repository())
+        texts, pictures = made()
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    if old == new and FIGURE.is_file() and FIGURE.read_bytes() == picture:
-        return 0
-    if check:
-        print("README.md is out of date: run make notebooks", file=sys.stderr)
-        return 1
-    write_aside(path, new)
-    with aside(FIGURE) as temporary:
-        temporary.write_bytes(picture)
-    print("wrote README.md and its figure")
-    return 0
+    old = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+    old += [PICTURES / name for name, picture in pictures.items() if not is_current(name, picture)]
+    left = [path for path in PICTURES.glob("*.png") if path.name not in pictures]
+    for path in [] if check else old:
+        if path in texts:
+            write_aside(path, texts[path])
+            continue
+        path.parent.mkdir(exist_ok=True)
+        with aside(path) as temporary:
+            temporary.write_bytes(readme_pictures.as_png(pictures[path.name]))
+    for path in [] if check else left:
+        path.unlink()
+    for path in [*old, *left]:
+        print(f"{path.relative_to(ROOT)} {'is out of date: run make notebooks' if check else 'is new'}")
+    return int(check and bool(old + left))
 
 
 if __name__ == "__main__":

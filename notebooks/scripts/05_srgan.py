@@ -887,7 +887,7 @@ for (track, scale), (_, reference, enlarged) in results.items():
 # left little to do, for the truth is smooth, and most of it can be inferred. **An adversary adds most where
 # LR has lost most.**
 
-# %% tags=["nbval-ignore-output", "readme-figure"]
+# %% tags=["nbval-ignore-output", "readme-figure", "figure-lens"]
 lenses, truth, enlarged = results["telescope", 4]
 shown = {name: images[4] for name, images in {"LR": lenses.lr, **enlarged, "truth": truth}.items()}
 norm = plotting.stretch([truth[4]])
@@ -932,7 +932,7 @@ display(Markdown(table))
 #
 # Now look, not at the whole but at a part that LR has lost.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "readme-figure", "figure-photo"]
 hr = photos.builtin()["chelsea"][60:252, 100:292]
 lr = metrics.quantize(pairs.degrade(hr, 4))
 shown = {"LR": lr, "bicubic": pairs.resize(lr, (192, 192))}
