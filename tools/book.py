@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tools import book_browser
 from tools.project import ROOT, repository, write_aside
 from tools.setup_cell import BLOCK
 
@@ -88,9 +89,9 @@ def fill_lists(text: str, pages: dict[Path, Path], root: Path = ROOT) -> str:
     return LISTED.sub(lambda m: "".join(f"{m[1]}{x}\n" for x in sorted(fnmatch.filter(names, m[2]))), text)
 
 
-def lay_out(folder: Path, root: Path = ROOT) -> None:
-    """Write the book's sources into a folder."""
-    pages = sources(root)
+def lay_out(folder: Path, root: Path = ROOT, left_out: tuple[str, ...] = ()) -> None:
+    """Write the book's sources into a folder, but for those pages of docs/ that are `left_out`."""
+    pages = {source: place for source, place in sources(root).items() if str(place) not in left_out}
     for source, place in pages.items():
         if source.suffix == ".png":
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
@@ -109,12 +110,16 @@ def build(out: Path, root: Path = ROOT) -> int:
     from sphinx.cmd.build import main as sphinx
 
     out.parent.mkdir(parents=True, exist_ok=True)
+    wanted = (root / "docs" / book_browser.PAGE).is_file()
+    runtime = book_browser.package(book_browser.cache()) if wanted else None
     with tempfile.TemporaryDirectory(prefix=".book-", dir=out.parent) as temporary:
         work = Path(temporary)
-        lay_out(work / "source", root)
+        lay_out(work / "source", root, () if runtime else (book_browser.PAGE,))
         options = ["-b", "html", "-q", "-W", "--keep-going", "-c", str(root / "docs")]
         status = sphinx([*options, "-d", str(work / "state"), str(work / "source"), str(work / "html")])
         if status == 0:
+            if runtime:
+                book_browser.pack(work / "html" / book_browser.FOLDER, runtime, root)
             if out.exists():
                 out.rename(work / "old")
             (work / "html").rename(out)
@@ -124,6 +129,9 @@ def build(out: Path, root: Path = ROOT) -> int:
 def main() -> int:
     try:
         status = build(OUT)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     except ModuleNotFoundError as error:
         print(f"the book needs {error.name}: pip install -c constraints.txt -e '.[docs]'", file=sys.stderr)
         return 2
