@@ -44,7 +44,9 @@ def open_session(path: str | Path):
         return _session(path)
 
 
-def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callable[[np.ndarray], np.ndarray]:
+def open_model(
+    path: str | Path, channels: int, engine: str = "auto", noise: bool = False
+) -> Callable[..., np.ndarray]:
     """Open a model file that enlarges images.
 
     Parameters
@@ -54,11 +56,13 @@ def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callabl
     channels : int
         C, 1 or 3.
     engine : {"auto", "onnxruntime", "openvino", "openvino-bf16"}
+    noise : bool
+        It has a second input, ``noise``, of SR's shape: a posterior model.
 
     Returns
     -------
     callable
-        From LR (N, h, w, C) to SR, float32.
+        From LR (N, h, w, C), and noise (N, H, W, C) if it takes any, to SR, float32.
 
     Raises
     ------
@@ -70,12 +74,16 @@ def open_model(path: str | Path, channels: int, engine: str = "auto") -> Callabl
     with _reading(path):
         opened = _openvino(path, engine) if engine.startswith("openvino") else _onnxruntime(path)
     inputs, outputs, run = opened
+    names = ["lr", "noise"] if noise else ["lr"]
     # an axis is a number where it is fixed
-    n, h, w, c = inputs["lr"] if list(inputs) == ["lr"] and len(inputs["lr"]) == 4 else (0, 0, 0, 0)
+    n, h, w, c = inputs["lr"] if list(inputs) == names and len(inputs["lr"]) == 4 else (0, 0, 0, 0)
     if c != channels or any(isinstance(axis, int) for axis in (n, h, w)) or "sr" not in outputs:
-        expected = f"one input lr (N, H, W, {channels}) with N, H and W dynamic, and an output sr"
+        expected = (
+            f"{'inputs' if noise else 'one input'} {' and '.join(names)} (N, H, W, {channels}) with N, H"
+        )
+        expected += " and W dynamic, and an output sr"
         raise ValueError(f"the model {path} has inputs {inputs} and outputs {outputs}; expected {expected}")
-    return run
+    return lambda *images: run(dict(zip(names, images, strict=True)))
 
 
 @contextlib.contextmanager
@@ -99,7 +107,7 @@ def _onnxruntime(path):
     session = _session(path)
     inputs = {end.name: list(end.shape) for end in session.get_inputs()}
     outputs = [end.name for end in session.get_outputs()]
-    return inputs, outputs, lambda lr: session.run(["sr"], {"lr": lr})[0]
+    return inputs, outputs, lambda given: session.run(["sr"], given)[0]
 
 
 def _openvino(path, engine):
@@ -116,4 +124,4 @@ def _openvino(path, engine):
 
     inputs = {end.any_name: axes(end) for end in model.inputs}
     outputs = [name for end in model.outputs for name in end.names]
-    return inputs, outputs, lambda lr: compiled({"lr": lr})["sr"]
+    return inputs, outputs, lambda given: compiled(given)["sr"]

@@ -62,7 +62,7 @@ def write_model(
     reference: Callable[[np.ndarray], np.ndarray],
     card: dict,
     ends: dict[str, tuple[str, ...]],
-    examples: list[np.ndarray],
+    examples: list,
     multiple: int | None = None,
 ) -> dict:
     """Write ``NAME.onnx`` and ``NAME.json`` aside, check the file, and move both to their place.
@@ -73,9 +73,9 @@ def write_model(
         As in `save_model`; `reference` gives what the first output is to be.
     ends : dict of str to tuple of str
         What the input and the outputs are to be called, in this order, and the first axes of each, which are
-        free.
-    examples : list of ndarray
-        Inputs to compare on.
+        free. A second input keeps the name that it was exported with.
+    examples : list of ndarray, or of dict of str to ndarray
+        Inputs to compare on; with several inputs, by name.
     multiple : int, optional
         Measure the receptive field, too, for images whose sides are multiples of this.
 
@@ -125,7 +125,9 @@ def _export(export, reference, file: Path, ends: dict, examples: list, tries: in
         onnx.checker.check_model(model)
         onnx.save(model, str(file))
         session = open_session(file)
-        run = lambda x, session=session: session.run([returned], {given: x})[0]  # noqa: E731
+        run = lambda x, session=session: session.run(  # noqa: E731
+            [returned], x if isinstance(x, dict) else {given: x}
+        )[0]
         tries -= 1
         try:
             return model, run, float(np.max([_difference(run(x), reference(x)) for x in examples]))

@@ -222,6 +222,7 @@ def lens_pairs(
     n: int | None = None,
     seed: int = 0,
     target: str = "hr",
+    classes: tuple[str, ...] | None = None,
 ) -> PairsData:
     """Read or simulate lenses to learn from.
 
@@ -237,6 +238,8 @@ def lens_pairs(
     seed : int
     target : {"hr", "truth"}
         What to learn: the noisy HR, or the noise-free truth where it is known.
+    classes : tuple of str, optional
+        Of simulated lenses, as for `srutils.lensing.simulate`.
 
     Returns
     -------
@@ -264,7 +267,9 @@ def lens_pairs(
     else:
         sizes = {"train": n or 6000, "val": 64, "test": 300}
         train, val, test = (
-            lens_set(track, k, scale=scale, split=split, seed=seed if split == "train" else 0)
+            lens_set(
+                track, k, scale=scale, split=split, classes=classes, seed=seed if split == "train" else 0
+            )
             for split, k in sizes.items()
         )
         says = f"{len(train)} simulated lenses of the {track} track, x{scale}"

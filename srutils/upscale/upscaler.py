@@ -24,7 +24,10 @@ DECONVOLVERS = ("wiener", "richardson-lucy")
 CLASSICAL = (*METHODS, "bicubic-torch", *DECONVOLVERS)
 # Interpolation, and how many LR pixels to each side of a point it looks at.
 INTERPOLATION = {"nearest": 0, "bilinear": 1, "bicubic": 2, "lanczos": 3, "bicubic-torch": 2}
-REQUIRED_IN_CARD = {"name", "task", "scale", "channels", "input", "receptive_field"}
+REQUIRED_IN_CARD = {"name", "task", "scale", "channels", "input"}
+SAMPLES = 32  # of a posterior model, whose mean stands where one picture is asked for
+TOGETHER = 8  # samples drawn at once
+MOST_SIDE = 160  # LR pixels: a posterior model sees a field as a whole, since its samples have no seams
 
 
 def bicubic_torch(image, scale: int) -> np.ndarray:
@@ -67,6 +70,8 @@ def model_cards() -> list[dict]:
 
 def _read_card(path: Path) -> dict:
     card = read_card(path, REQUIRED_IN_CARD)
+    if "noise" not in card:
+        card = read_card(path, {"receptive_field"})
     expected = {
         "channels": ("luma", "rgb", "gray"),
         "input": ("lr", "bilinear", "bicubic"),
@@ -137,8 +142,60 @@ class Upscaler:
         card = _read_card(path.with_suffix(".json"))
         if scale not in (None, card["scale"]):
             raise ValueError(f"{card['name']} enlarges by {card['scale']}; asked for {scale}")
-        run = open_model(path, 3 if card["channels"] == "rgb" else 1, engine)
+        run = open_model(path, 3 if card["channels"] == "rgb" else 1, engine, noise="noise" in card)
         return cls(card["name"], card["scale"], card, run)
+
+    @property
+    def samples(self) -> bool:
+        """Whether this is a posterior model, which draws many pictures of one LR image."""
+        return "noise" in self.card
+
+    def sample(self, image, n: int = SAMPLES, seed: int = 0) -> np.ndarray:
+        """Draw pictures that fit, each as often as it is likely; posterior models only.
+
+        Parameters
+        ----------
+        image : array_like, (H, W, C) or (N, H, W, C)
+            As for a call. Sample k of image i depends on (seed, i, k) and the image alone.
+        n : int
+            Samples of each image.
+        seed : int
+
+        Returns
+        -------
+        ndarray, (n, H * scale, W * scale, C) or (n, N, ...), float32, not clipped
+
+        Raises
+        ------
+        ValueError
+            The model draws no samples, or a side is beyond `MOST_SIDE` pixels.
+        """
+        images = as_images(image)
+        count, h, w, c = images.shape
+        out = np.empty((n, count, h * self.scale, w * self.scale, c), np.float32)
+        for i, one in enumerate(images):
+            for k, picture in enumerate(self.draw(one, n, (seed, i))):
+                out[k, i] = picture
+        return out if np.ndim(image) == 4 else out[:, 0]
+
+    def draw(self, image: np.ndarray, n: int, seed: int | tuple[int, ...] = 0) -> Iterator[np.ndarray]:
+        """Draw `sample`'s pictures of one image (H, W, C), float32, one by one, in bounded memory."""
+        if not self.samples:
+            raise ValueError(f"{self.name} makes one picture; expected a posterior model, which draws many")
+        if image.shape[-1] != 1 or max(image.shape[:2]) > MOST_SIDE or n < 1:
+            raise ValueError(
+                f"{self.name} got n = {n} and an image {image.shape}; expected at least 1, and one channel of "
+                f"at most {MOST_SIDE} pixels a side: cut the lens out"
+            )
+        (whole,) = tiles(*image.shape[:2], tile=max(image.shape[:2]), **self.needs())
+        region = np.ascontiguousarray(whole.cut(image), np.float32)
+        size, seed = [side * self.scale for side in region.shape[:2]], np.atleast_1d(seed)
+        for first in range(0, n, TOGETHER):
+            each = range(first, min(first + TOGETHER, n))
+            noise = [np.random.default_rng([*seed, k]).standard_normal(size, np.float32) for k in each]
+            noise = np.stack(noise)[..., None]
+            for picture in self._run(np.repeat(region[None], len(noise), 0), noise):
+                yield self.inner(picture, whole)
 
     def __call__(self, image, tile: int = 256, ensemble: bool = False) -> np.ndarray:
         """Enlarge.
@@ -193,7 +250,7 @@ class Upscaler:
         """
         if tile < 1:
             raise ValueError(f"tile is {tile}; expected at least 1 pixel")
-        if self.name in DECONVOLVERS:  # they work on the Fourier transform of the whole
+        if self.name in DECONVOLVERS or self.samples:  # they work on the whole
             tile = max(image.shape[:2])
         for one in tiles(*image.shape[:2], tile=tile, **self.needs()):
             region = to_float(one.cut(image))
@@ -215,6 +272,8 @@ class Upscaler:
         """Compute what tiles must be like, so that no seam shows: their margin, unit and edges."""
         if not self.card:
             return {"margin": INTERPOLATION.get(self.name, 0)}
+        if self.samples:
+            return {"margin": 0, "unit": self.card.get("multiple", 1)}
         given = self.card["input"]
         grow = 1 if given == "lr" else self.scale  # pixels of the network's input per LR pixel
         margin = -(-(self.card["receptive_field"] // 2 + 1) // grow) + (
@@ -239,6 +298,8 @@ class Upscaler:
             return bicubic_torch(image, self.scale)
         if self.name in DECONVOLVERS:
             return self._deconvolve(image[None])[0]
+        if self.samples:
+            return np.mean(list(self.draw(image, SAMPLES)), 0, dtype=np.float32)
         kind, channels = self.card["channels"], image.shape[-1]
         if kind == "rgb" and channels == 1:
             return self._network(np.repeat(image, 3, axis=-1)).mean(-1, keepdims=True)

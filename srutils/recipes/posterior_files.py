@@ -1,0 +1,126 @@
+"""A `Posterior` to its model file and back."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+MULTIPLE = 4  # of LR's sides: both U-Nets halve them twice
+
+
+def learner(network):
+    """Return a module whose call gives the losses of a `Posterior`, as the loop of several GPUs needs it."""
+    from torch import nn
+
+    class Learner(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.posterior = network
+
+        def forward(self, lr, hr):
+            return self.posterior.losses(lr, hr)
+
+    return Learner()
+
+
+def load_weights(network, weights: dict, name: str) -> None:
+    """Put weights of a model file, or of a checkpoint of `learner`, into a `Posterior`.
+
+    Raises
+    ------
+    ValueError
+        They belong to another network.
+    """
+    found = {key.removeprefix("posterior."): value for key, value in weights.items()}
+    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items() if key != "kernel"}
+    if {key: tuple(found[key].shape) for key in wanted if key in found} != wanted:
+        raise ValueError(f"{name} holds another network; expected one that this recipe has written")
+    network.load_state_dict({key: found[key] for key in wanted}, strict=False)
+
+
+def export(network, path: Path) -> None:
+    """Write a `Posterior` as ONNX: ``lr`` (n, h, w, 1) and ``noise`` (n, H, W, 1) to ``sr``, n samples."""
+    import torch
+    from torch import nn
+
+    class Upright(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, lr, noise):
+            return self.network(lr.permute(0, 3, 1, 2), noise.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    logging.getLogger("torch.onnx").setLevel("ERROR")  # it misses packages that we do not need
+    n, h, w = map(torch.export.Dim, "nhw")
+    scale = network.scale
+    free = [{0: n, 1: s * h, 2: s * w} for s in (MULTIPLE, MULTIPLE * scale)]
+    example = torch.rand(2, 24, 28, 1), torch.randn(2, 24 * scale, 28 * scale, 1)
+    names = {"input_names": ["lr", "noise"], "output_names": ["sr"]}
+    # not optimised, which would turn weights into constants without a name: --from reads them
+    options = {"dynamo": True, "external_data": False, "verbose": False, "optimize": False}
+    with warnings.catch_warnings():  # of the exporter, about its own dependencies
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Upright().eval(), example, str(path), dynamic_shapes=tuple(free), **names, **options
+        )
+
+
+def reference(network) -> Callable[[dict], np.ndarray]:
+    """Return the network as a function on the inputs of its model file, by name."""
+    import torch
+
+    from srutils.recipes.torch_loop import to_torch
+
+    def run(given):
+        with torch.inference_mode():
+            sr = network(to_torch(given["lr"]), to_torch(given["noise"]))
+        return sr.permute(0, 2, 3, 1).numpy()
+
+    return run
+
+
+def deliver(run, network, data, facts: dict) -> dict | None:
+    """Write the model file and its card, scored on test lenses; return the card."""
+    from srutils.model_files.export import write_model
+    from srutils.recipes import scores
+    from srutils.scoring.posterior import evaluate_posterior
+    from srutils.upscale.upscaler import Upscaler
+
+    quick, scale = run.steps < 200 and not run.settings.ship, network.scale
+    rng, examples = np.random.default_rng(0), []
+    for n, h, w in ((1, 32, 32), (3, 16, 40)):
+        noise = rng.standard_normal((n, h * scale, w * scale, 1), np.float32)
+        examples.append({"lr": rng.random((n, h, w, 1), np.float32), "noise": noise})
+    ends = {"lr": ("n", f"{MULTIPLE}*h", f"{MULTIPLE}*w"), "sr": ("n", "sr_height", "sr_width")}
+    says = "one standard normal number for each pixel of SR: another noise, another sample"
+    card = {
+        "task": "lenses",
+        "scale": scale,
+        "input": "lr",
+        "channels": "gray",
+        "edges": "zero",
+        "noise": says,
+    }
+    card |= {"multiple": MULTIPLE, "integration": f"midpoint rule, {network.steps} steps", **facts}
+    card["method"] = "Adam; rate: warm-up, constant, linear to 0 in the last fifth; weights averaged"
+    learnt = sum(p.numel() for p in network.parameters())
+    card["parameters"] = learnt
+
+    def write(stem, folder, known):
+        return write_model(
+            stem, folder, lambda p: export(network, p), reference(network), {**known, **card}, ends, examples
+        )
+
+    def score(path):
+        from srutils.lensing import lens_set
+
+        n = scores.FEW_LENSES // 8 if quick else 200
+        test = lens_set("telescope", n, scale=scale, split="test", classes=run.recipe.options["classes"])
+        return {"telescope test, no substructure": evaluate_posterior(Upscaler.load(path), test)}
+
+    return run.deliver(write, {}, score, data=data)
