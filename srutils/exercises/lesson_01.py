@@ -59,7 +59,7 @@ def exercise_1(find_a: Callable) -> Verdict:
     }
     return recognised(found, slips, rtol=0.01) or wrong(
         f"A pair made with a = {a[0]} gives {found[0]:.3f}, one with {a[1]} gives {found[1]:.3f}. Fit the "
-        "36 weights as in section 5, and read a off the outer ones."
+        "36 weights as in section 6, and read a off the outer ones."
     )
 
 
@@ -191,7 +191,7 @@ def exercise_2(clump: Callable, in_hr: float, in_lr: float) -> Verdict:
         )
     return recognised(found, known, rtol=0.01) or wrong(
         "The deflection is right, the sigmas are not. Make each telescope's noise-free view without and with "
-        "the clump, in units of HR's peak, and weigh their difference as `traces` in section 4 does."
+        "the clump, in units of HR's peak, and weigh their difference as `traces` in section 5 does."
     )
 
 
@@ -251,7 +251,7 @@ def exercise_3(hold_out: Callable) -> Verdict:
             f"{min(tested):.0%} to {max(tested):.0%}. Photographs have different numbers of them."
         )
     return right(
-        "On such a split the memoriser of section 7 lost two decibels instead of gaining one. Replace "
+        "On such a split the memoriser of section 8 lost two decibels instead of gaining one. Replace "
         "photograph by lens, patient or night, and the same lines serve; scikit-learn's GroupShuffleSplit is "
         "their relative that counts groups."
     )
