@@ -66,6 +66,16 @@ def upscale(
             help="Mean of eight flips and turns; their spread is written beside OUT, or into the FITS.",
         ),
     ] = False,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            help="Posterior models: mean of so many pictures that fit; their spread is written, too."
+        ),
+    ] = None,
+    keep_samples: Annotated[
+        bool, typer.Option("--keep-samples", help="Write the samples: FITS extension, or OUT_samples.npy.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the samples: the same seed gives the same ones.")] = 0,
     limits: Annotated[
         str | None,
         typer.Option("--range", metavar="LOW,HIGH", help="FITS, floats: what a network sees as 0 and 1."),
@@ -94,6 +104,9 @@ def upscale(
         "tile": tile,
         "engine": engine,
         "ensemble": ensemble,
+        "samples": samples,
+        "keep_samples": keep_samples,
+        "seed": seed,
         "limits": _two_numbers(limits),
         "hdu": hdu,
         "values": values,
@@ -154,9 +167,15 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score an upscaler on test images, beside bicubic on the same images; or a classifier of lenses."""
-    from srutils.model_files.cards import is_classifier
+    from srutils.model_files.cards import draws_samples, is_classifier
     from srutils.scoring.upscalers import evaluate as run
 
+    if draws_samples(model):
+        from srutils.scoring import posterior
+
+        result = posterior.evaluate(model, data, scale, n=n, seed=seed, protocol=protocol)
+        print(json.dumps(_strict(result)) if as_json else posterior.table(result).rstrip())
+        return
     if is_classifier(model):
         if (scale, protocol) != (None, None):
             raise ValueError(f"{model} tells classes of lenses apart; it has neither a scale nor a protocol")

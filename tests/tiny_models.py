@@ -65,3 +65,27 @@ def nearest_model(folder, *, scale=2, channels="luma", given="lr"):
     copies = scale**2 if given == "lr" else 1
     kernel = np.kron(np.eye(c), np.ones((copies, 1)))[..., None, None]
     return write_model(folder, "nearest-net", [kernel], scale=scale, channels=channels, given=given, field=1)
+
+
+def posterior_model(folder, *, scale=4, width=0.1):
+    """Samples: nearest neighbour plus `width` times the noise; LR's sides must be multiples of 4."""
+    sizes = numpy_helper.from_array(np.array([1, scale, scale, 1], np.float32), "sizes")
+    width = numpy_helper.from_array(np.float32(width), "width")
+    nodes = [
+        helper.make_node("Resize", ["lr", "", "sizes"], ["large"], mode="nearest"),
+        helper.make_node("Mul", ["noise", "width"], ["error"]),
+        helper.make_node("Add", ["large", "error"], ["sr"]),
+    ]
+    given = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [*axes, 1])
+        for name, axes in {"lr": "nhw", "noise": "nHW"}.items()
+    ]
+    made = [helper.make_tensor_value_info("sr", TensorProto.FLOAT, [*"nHW", 1])]
+    graph = helper.make_graph(nodes, "posterior", given, made, [sizes, width])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model)
+    save(model, str(folder / "posterior.onnx"))
+    card = {"name": "posterior", "task": "lenses", "scale": scale, "channels": "gray", "input": "lr"}
+    card |= {"noise": "normal", "multiple": 4}
+    (folder / "posterior.json").write_text(json.dumps(card), encoding="utf-8")
+    return folder / "posterior.onnx"

@@ -36,6 +36,14 @@ def is_classifier(name: str | Path) -> bool:
         return False
 
 
+def draws_samples(name: str | Path) -> bool:
+    """Tell whether a name or path is that of a posterior model: its card says what noise it takes."""
+    try:
+        return "noise" in read_card(model_path(name).with_suffix(".json"), {"task"})
+    except ValueError:
+        return False
+
+
 def hardware() -> str:
     """Name the processor or GPU that the run had, for a card."""
     import sys

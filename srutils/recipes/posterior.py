@@ -54,7 +54,7 @@ def run(settings: Settings, recipe) -> dict | None:
 
     trainer.train(feed, update, watch(data))
     began = {key: getattr(base, key) for key in ("name", "sha256", "steps", "seconds")}
-    facts = {"base": began, "batch": batch, **trainer.facts()}
+    facts = {"classes": options["classes"], "base": began, "batch": batch, **trainer.facts()}
     facts |= {"images": feeds.POOL * -(-run.steps // max(1, feeds.POOL // batch))}
     card = posterior_files.deliver(run, trainer.finished().posterior, data, facts)
     trainer.close()

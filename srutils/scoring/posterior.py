@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from srutils import metrics
+from srutils.lensing.priors import CLASSES
 from srutils.scoring.upscalers import evaluate_lenses
 from srutils.upscale.upscaler import SAMPLES, Upscaler
 
+LENSES = 100  # lenses of an evaluation unless --n says otherwise
 RING = 0.05  # of HR's peak: a pixel whose truth is brighter lies on the ring
 
 
@@ -92,6 +94,59 @@ def evaluate_posterior(up: Upscaler, pairs, n: int = SAMPLES, seed: int = 0, pro
             k: v for k, v in evaluate_lenses(base, pairs).items() if k != "bicubic"
         }
     return scores | found
+
+
+def evaluate(
+    model: str, data: str, scale: int | None = None, *, n: int | None = None, seed: int = 0, protocol=None
+) -> dict:
+    """Score a posterior model on fresh lenses of the classes that it learnt, as ``srutils evaluate`` does.
+
+    Parameters
+    ----------
+    model : str
+        Its name, or the path of its file.
+    data : str
+        "telescope": nothing else has a truth without noise.
+    scale : int, optional
+    n : int, optional
+        Number of lenses, by default `LENSES`.
+    seed : int
+        Which lenses are drawn; the samples' own seed is 0.
+    protocol : None
+
+    Returns
+    -------
+    dict
+        model, data, scale, seed, classes and what `evaluate_posterior` gives.
+    """
+    from srutils.lensing import simulate
+
+    up = Upscaler.load(model, scale)
+    if data != "telescope" or protocol is not None:
+        raise ValueError(f"{up.name} is scored on simulated lenses: --data telescope, without a protocol")
+    if n is not None and n < 1:
+        raise ValueError(f"n is {n}; expected at least 1")
+    classes = up.card.get("classes", CLASSES)
+    pairs = simulate(data, n or LENSES, scale=up.scale, classes=classes, seed=seed, split="test")
+    known = {"model": up.name, "data": data, "scale": up.scale, "seed": seed, "classes": list(classes)}
+    return known | evaluate_posterior(up, pairs, progress=True)
+
+
+def table(result: dict) -> str:
+    """Write what `evaluate` gives as text."""
+    rows = {f"{result['model']}, mean of {result['samples']}": result}
+    rows |= {r.get("name", "bicubic"): r for r in (result.get("base"), result["bicubic"]) if r}
+    text = f"{result['n']} lenses of {result['data']}, {', '.join(result['classes'])}, x{result['scale']}\n"
+    text += f"{'':40}{'PSNR [dB]':>16}{'SSIM':>10}\n"
+    for name, row in rows.items():
+        psnr = f"{row['psnr']:.2f} ± {row['psnr_std']:.2f}"
+        text += f"{name:40}{psnr:>16}{row['ssim']:>10.4f}\n"
+    text += f"{'a single sample':40}{result['psnr_sample']:>8.2f}\n"
+    if result["ceiling_psnr"] is not None:
+        text += f"{'the fitted forward model':40}{result['ceiling_psnr']:>8.2f}\n"
+    text += f"truth within 1 and 2 deviations: {100 * result['coverage68']:.1f} and "
+    text += f"{100 * result['coverage95']:.1f} % of the ring's pixels (68.3 and 95.4 expected)\n"
+    return text + f"samples, observed again: chi2 {result['chi2']:.3f} per LR pixel\n"
 
 
 def _base(up: Upscaler) -> Upscaler | None:

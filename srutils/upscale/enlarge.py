@@ -79,15 +79,18 @@ def enlarge_values(
             lambda sr: sr.astype(np.float64) * unit + low,
         )
         after(out, whole)
-        rows, columns = (
-            (np.arange(m) * 2 + 1) * n // (2 * m) for m, n in zip(up.size, up.given, strict=True)
-        )
-        hole = hole[rows[:, None], columns]
+        hole = enlarged_hole(up, hole)
         out[hole] = np.nan
         if spread is not None:
             spread *= np.float32(unit)
             spread[hole] = np.nan
     return out, spread
+
+
+def enlarged_hole(up: Chain, hole: np.ndarray) -> np.ndarray:
+    """Return where the result has no value, of where its input has none: bool (H, W), each its own size."""
+    rows, columns = ((np.arange(m) * 2 + 1) * n // (2 * m) for m, n in zip(up.size, up.given, strict=True))
+    return hole[rows[:, None], columns]
 
 
 def range_for(up: Chain, values: np.ndarray, options: Options, keep: bool = True) -> tuple[float, float]:
@@ -109,7 +112,7 @@ def _fill(out, up: Chain, image, options: Options, to_float: Callable, store: Ca
     last = up.steps[-1].scale if up.steps else 1
     # the last step sees what those before it have enlarged, and shall see no more than a tile
     tile = max(LEAST_TILE, (options.tile or tile_side(last)) * last // up.factor)
-    count = 1 if up.name in DECONVOLVERS else math.prod(-(-n // tile) for n in image.shape[:2])
+    count = 1 if up.name in DECONVOLVERS or up.samples else math.prod(-(-n // tile) for n in image.shape[:2])
     pieces = up.pieces(image, tile, ensemble, to_float)
     for place, sr, deviation in counted(pieces, count, "tile", options.progress):
         out[place] = store(sr)

@@ -14,7 +14,7 @@ from srutils.upscale import fits_image
 from srutils.upscale.choice import check_model
 from srutils.upscale.messages import counted, notes
 from srutils.upscale.options import Options, Report
-from srutils.upscale.pictures import uncertainty_path, upscale_picture
+from srutils.upscale.pictures import beside, upscale_picture
 
 MOST_NAMED = 8  # of the files left out, by name
 
@@ -60,7 +60,7 @@ def upscale_file(
 
 def _enlarge(source: Path, target: Path, options: Options, overwrite: bool) -> Report:
     began = time.perf_counter()
-    check_paths(source, target, overwrite, options.ensemble)
+    check_paths(source, target, overwrite, options.beside)
     is_fits = fits_image.is_fits(source)
     if is_fits != fits_image.is_fits(target):
         raise ValueError(f"{source.name} cannot become {target.name}: FITS gives FITS, and nothing else does")
@@ -81,7 +81,7 @@ def _enlarge(source: Path, target: Path, options: Options, overwrite: bool) -> R
     return report
 
 
-def check_paths(source: Path, target: Path, overwrite: bool, ensemble: bool = False) -> None:
+def check_paths(source: Path, target: Path, overwrite: bool, also: tuple[str, ...] = ()) -> None:
     """Raise, in one sentence, if a target cannot or should not be made."""
     if not source.is_file():
         raise FileNotFoundError(f"no such file: {source}")
@@ -91,10 +91,14 @@ def check_paths(source: Path, target: Path, overwrite: bool, ensemble: bool = Fa
         raise FileNotFoundError(f"cannot write {target.name}: the folder {target.parent} does not exist")
     if target.exists() and target.samefile(source):
         raise FileExistsError(f"{target} is the file to enlarge; expected another name for the result")
-    beside = [uncertainty_path(target)] if ensemble and not fits_image.is_fits(target) else []
-    for path in (target, *beside):
+    for path in written(target, also):
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists already; --overwrite replaces it")
+
+
+def written(target: Path, also: tuple[str, ...]) -> list[Path]:
+    """Return the files that are made for a target: FITS files hold all, others have some beside them."""
+    return [target, *([] if fits_image.is_fits(target) else [beside(target, what) for what in also])]
 
 
 def find_images(source: Path, target: Path) -> tuple[list[Path], list[str], list[str]]:
@@ -127,7 +131,9 @@ def find_images(source: Path, target: Path) -> tuple[list[Path], list[str], list
     return sorted(found, key=Path.as_posix), sorted(left_out), unreadable
 
 
-def folder_jobs(source: Path, target: Path, found: list[Path], ensemble: bool) -> list[tuple[Path, Path]]:
+def folder_jobs(
+    source: Path, target: Path, found: list[Path], also: tuple[str, ...]
+) -> list[tuple[Path, Path]]:
     """Pair every image of a folder with the file of the same name that it becomes.
 
     Raises
@@ -136,13 +142,12 @@ def folder_jobs(source: Path, target: Path, found: list[Path], ensemble: bool) -
         Two of them would become one file, or one would lie among the files to enlarge.
     """
     jobs, owners, inside = [], {}, source.resolve()
-    beside = not target.resolve().is_relative_to(inside)
+    outside = not target.resolve().is_relative_to(inside)
     for path in found:
         made = fits_image.writable(target / path.relative_to(source))
-        if beside and made.resolve().is_relative_to(inside):
+        if outside and made.resolve().is_relative_to(inside):
             raise ValueError(f"{path} would become {made}, among what is to be enlarged; use another folder")
-        written = [made] + ([uncertainty_path(made)] if ensemble and not fits_image.is_fits(made) else [])
-        for file in written:
+        for file in written(made, also):
             if file in owners:
                 raise ValueError(
                     f"{owners[file]} and {path} would both become {file}; move or rename one of them"
@@ -195,7 +200,7 @@ def upscale_folder(
     if not found:
         suffixes = " ".join((*encode.SUFFIXES, *fits_image.SUFFIXES))
         raise ValueError("; ".join([f"no image in {source}; expected names in {suffixes}", *unreadable]))
-    jobs = folder_jobs(source, target, found, options.ensemble)
+    jobs = folder_jobs(source, target, found, options.beside)
     there = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
     if not os.access(there, os.W_OK):  # said once, not for every file
         raise PermissionError(f"cannot write into {there}: permission denied")

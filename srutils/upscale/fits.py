@@ -18,6 +18,7 @@ from srutils.upscale.enlarge import enlarge_values, range_for, takes_ensemble
 from srutils.upscale.fits_header import LEVELS, check_axes, enlarged_header, is_number
 from srutils.upscale.fits_units import area_power
 from srutils.upscale.options import Options, Report
+from srutils.upscale.samples import sampled_values
 from srutils.upscale.upscaler import INTERPOLATION, Upscaler
 
 # Of Gaussian sources, FWHM 2 to 4 LR pixels, without noise; the tests measure it.
@@ -25,6 +26,7 @@ SHIFT_NOTE = (
     "a network may move even a bright, isolated source by up to 0.05 of an input pixel; with --ensemble, by "
     "less than 0.01"
 )
+SPREAD = "eight flips and turns"
 LEAST_CONTRAST = 6  # below it a network takes noise for sources; of noise alone it is 3.1
 ERROR_NAMES = re.compile(r"(ERR|VAR|IVAR|STAT|WHT|UNC|SIGMA)\w*")
 
@@ -65,14 +67,17 @@ def upscale_fits(source: Path, target: Path, options: Options) -> Report:
             card.value *= float(factor)
     _warn(image, up, options, report)
     report.tell()
-    out, spread = _planes(image.data.reshape(-1, h, w, 1), up, header, options)
+    out, spread, cube = _planes(image.data.reshape(-1, h, w, 1), up, header, options)
     out *= factor
     shape = (*planes, *out.shape[1:])
     if spread is not None:
         spread = (spread * factor).reshape(shape)
-        header.add_history("mean of eight flips and turns, their standard deviation in UNCERTAINTY")
+        what = f"{options.samples} samples, seed {options.seed}" if options.samples else SPREAD
+        header.add_history(f"mean of {what}; standard deviation in UNCERTAINTY")
         report.uncertainty = f"{target}, extension UNCERTAINTY (in the image's unit)"
-    fits_image.write_fits(target, out.reshape(shape), header, spread, image.tables)
+    if cube is not None:
+        cube = (cube * factor).reshape(-1, *shape)
+    fits_image.write_fits(target, out.reshape(shape), header, spread, image.tables, cube)
     return report
 
 
@@ -112,32 +117,45 @@ def _warn(image, up: Upscaler, options: Options, report: Report) -> None:
     lens = up.card.get("channels", "gray") == "gray"
     knows = "a simulated telescope, its PSF and its noise" if lens else "photographs"
     report.notes.append(f"{up.name} knows {knows}: detect and measure on the input, not on its picture")
-    if up.card and not options.ensemble:
+    if up.samples:
+        report.notes.append(f"its error bars hold for lenses like those that {up.name} knows, and no others")
+    elif up.card and not options.ensemble:
         report.notes.append(SHIFT_NOTE)
     if np.isfinite(image.data).any() and contrast(image.data) < LEAST_CONTRAST:
         report.notes.append(f"hardly anything stands out of the noise: {up.name} will take noise for sources")
 
 
-def _planes(data: np.ndarray, up: Upscaler, header, options: Options) -> tuple[np.ndarray, np.ndarray | None]:
-    """Enlarge planes (N, H, W, 1), all in one range of values, so that none bends a spectrum."""
+def _planes(data: np.ndarray, up: Upscaler, header, options: Options) -> tuple:
+    """Enlarge planes (N, H, W, 1), all in one range of values, so that none bends a spectrum.
+
+    Returns the planes (N, H, W), their spread or None, and with `Options.keep_samples` the samples
+    (n, N, H, W), else None.
+    """
     invents = up.name not in INTERPOLATION
     n, h, w, _ = data.shape
     out = np.full((n, h * up.scale, w * up.scale), np.nan, np.float32)
-    spread = out.copy() if takes_ensemble(up, options) else None
+    spread = out.copy() if takes_ensemble(up, options) or options.samples else None
+    cube = np.full((options.samples, *out.shape), np.nan, np.float32) if options.keep_samples else None
     limits = None
     if invents and (finite := data[np.isfinite(data)]).size:
-        limits = range_for(up, finite, options, keep=False)
+        # a posterior model knows how much noise belongs to which brightness: 0 and 1 stay where they fit
+        limits = range_for(up, finite, options, keep=up.samples)
         header.add_history("{} saw values from {:.6g} to {:.6g} as 0 to 1".format(up.name, *limits))
 
     def after(out, whole):
-        if invents:
+        if invents and not up.samples:
             keep_light(out, whole, up.scale)
 
     for i, plane in enumerate(data):
         if not np.isfinite(plane).any() and n > 1:  # one plane of a cube may be empty
             continue
-        values, deviation = enlarge_values(up, plane, options, after, limits)
+        if options.samples:
+            values, deviation, pictures = sampled_values(up, plane, options, limits, i)
+            if cube is not None:
+                cube[:, i] = pictures[..., 0]
+        else:
+            values, deviation = enlarge_values(up, plane, options, after, limits)
         out[i] = values[..., 0]
         if spread is not None:
             spread[i] = deviation[..., 0]
-    return out, spread
+    return out, spread, cube

@@ -236,7 +236,12 @@ def writable(path: str | os.PathLike) -> Path:
 
 
 def write_fits(
-    path: str | os.PathLike, data: np.ndarray, header, spread: np.ndarray | None = None, tables=()
+    path: str | os.PathLike,
+    data: np.ndarray,
+    header,
+    spread: np.ndarray | None = None,
+    tables=(),
+    samples=None,
 ) -> None:
     """Write an image, with its uncertainty as an extension; the file appears only when it is whole.
 
@@ -249,6 +254,8 @@ def write_fits(
     header : astropy.io.fits.Header
     tables : sequence of astropy.io.fits.BinTableHDU
         Written behind the image, as they are.
+    samples : ndarray, (n, ..., H, W), optional
+        Become the extension SAMPLES.
     """
     from astropy.io import fits
 
@@ -258,6 +265,8 @@ def write_fits(
     hdus = [fits.PrimaryHDU(data, _primary(header))]
     if spread is not None:
         hdus.append(fits.ImageHDU(np.asarray(spread, np.float32), header, name="UNCERTAINTY"))
+    if samples is not None:
+        hdus.append(fits.ImageHDU(np.asarray(samples, np.float32), header, name="SAMPLES"))
     hdus.extend(tables)
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with aside(path) as temporary, opened(temporary, "wb") as file, warnings.catch_warnings():

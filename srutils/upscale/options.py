@@ -32,6 +32,13 @@ class Options:
     engine, ensemble
         See `Upscaler`. With `ensemble`, the standard deviation of the eight results is written too: as a FITS
         extension, or beside the target as ``NAME_uncertainty.npy`` or ``.tif`` (pictures: full scale is 1).
+    samples : int, optional
+        Of a posterior model: draw so many pictures that fit; the result is their mean, and their standard
+        deviation is written as with `ensemble`.
+    keep_samples : bool
+        Write all of them, too: as the FITS extension SAMPLES, or beside the target as ``NAME_samples.npy``.
+    seed : int
+        Of the samples: the same seed gives the same ones.
     limits : (low, high), optional
         What a network is to see as 0 and 1, for floating-point values; see
         `srutils.upscale.arrays.value_range` for what it sees otherwise. The result has the source's range.
@@ -57,6 +64,9 @@ class Options:
     tile: int | None = None
     engine: str = "auto"
     ensemble: bool = False
+    samples: int | None = None
+    keep_samples: bool = False
+    seed: int = 0
     limits: tuple[float, float] | None = None
     hdu: int | str | None = None
     values: str | None = None
@@ -75,11 +85,23 @@ class Options:
         # below it the margins would cost a thousand times more than the picture
         if self.tile is not None and self.tile < LEAST_TILE:
             raise ValueError(f"tile is {self.tile}; expected at least {LEAST_TILE} pixels")
+        if self.samples is not None and not 2 <= self.samples <= 10_000:
+            raise ValueError(f"samples is {self.samples}; expected 2 to 10000")
+        if self.keep_samples and self.samples is None:
+            raise ValueError("--keep-samples keeps what --samples draws; give both")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}; expected 0 to 2**32 - 1")
         check_engine(self.engine)
         if self.limits is not None and not -math.inf < self.limits[0] < self.limits[1] < math.inf:
             raise ValueError(f"the range is {self.limits}; expected two numbers, the lower one first")
         if self.values not in (None, "amount", "intensity"):
             raise ValueError(f"the values are {self.values!r}; expected amount or intensity")
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What is written beside a picture or an array, or into the FITS file: the names' endings."""
+        spread = ("uncertainty",) if self.ensemble or self.samples else ()
+        return (*spread, "samples") if self.keep_samples else spread
 
 
 @dataclass

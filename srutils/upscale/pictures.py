@@ -16,8 +16,9 @@ from srutils.files.picture import Picture, Unusable, full_scale
 from srutils.upscale.arrays import covered
 from srutils.upscale.choice import choose_upscaler
 from srutils.upscale.enlarge import enlarge_levels, enlarge_values
-from srutils.upscale.jpeg import compression_note
+from srutils.upscale.jpeg import compression, compression_note
 from srutils.upscale.options import Options, Report
+from srutils.upscale.samples import sampled_values
 
 
 def upscale_picture(source: Path, target: Path, options: Options) -> Report:
@@ -31,7 +32,8 @@ def upscale_picture(source: Path, target: Path, options: Options) -> Report:
     levels = pixels.dtype in (bool, np.uint8, np.uint16)
     if levels and options.limits is not None:
         raise ValueError(f"{source.name} holds {pixels.dtype} levels; a range is for floating-point values")
-    up = choose_upscaler(options, not levels and pixels.shape[-1] == 1, pixels.shape[:2], report)
+    measured, found = not levels and pixels.shape[-1] == 1, compression(source)
+    up = choose_upscaler(options, measured, pixels.shape[:2], report, compressed=found)
     if note := compression_note(source, up):
         report.notes.append(note)
     bits = _bits(target, pixels, report)
@@ -41,23 +43,29 @@ def upscale_picture(source: Path, target: Path, options: Options) -> Report:
     if alpha is not None:  # what nobody sees must not bleed into what is seen
         pixels = covered(pixels, alpha[..., 0] == 0)
     report.tell()
+    cube = None
     if levels:
         out, spread = enlarge_levels(up, pixels, bits, options)
     else:
-        values, spread = enlarge_values(up, pixels, options)
+        if options.samples:
+            values, spread, cube = sampled_values(up, pixels, options)
+        else:
+            values, spread = enlarge_values(up, pixels, options)
         out = values if bits == 32 else from_float(values, bits)
     if alpha is not None:
         alpha, _ = enlarge_levels(up.bicubic(), alpha, bits, Options())
-    _write(target, Picture(out, alpha, picture.meta), source, spread)
+    _write(target, Picture(out, alpha, picture.meta), source, spread, cube)
     if spread is not None:
         unit = "full scale is 1" if levels else "in the input's unit"
-        report.uncertainty = f"{uncertainty_path(target)} ({unit})"
+        report.uncertainty = f"{beside(target, 'uncertainty')} ({unit})"
     return report
 
 
-def uncertainty_path(target: Path) -> Path:
-    """The file beside a picture or array that holds the spread of the eight."""
-    return target.with_name(f"{target.stem}_uncertainty{'.npy' if _is_npy(target) else '.tif'}")
+def beside(target: Path, what: str) -> Path:
+    """Return the file beside a picture or array that holds its "uncertainty", or the "samples" behind it."""
+    return target.with_name(
+        f"{target.stem}_{what}{'.npy' if _is_npy(target) or what == 'samples' else '.tif'}"
+    )
 
 
 def _is_npy(path: Path) -> bool:
@@ -90,15 +98,18 @@ def _bits(target: Path, pixels: np.ndarray, report: Report) -> int:
     return max(allowed)
 
 
-def _write(target: Path, result: Picture, source: Path, spread: np.ndarray | None) -> None:
-    """Write a picture, and its uncertainty beside it: both or neither."""
-    files = {target: result} | ({} if spread is None else {uncertainty_path(target): Picture(spread)})
+def _write(target: Path, result: Picture, source: Path, spread, cube=None) -> None:
+    """Write a picture, and its uncertainty and samples beside it: all or nothing."""
+    files = {target: result} | ({} if spread is None else {beside(target, "uncertainty"): Picture(spread)})
     with contextlib.ExitStack() as stack:
         for path, picture in files.items():
             if _is_npy(path):
                 picture.pixels = _like_stored(source, picture.pixels)
             with open(stack.enter_context(aside(path)), "w+b") as file:
                 encode.encode(file, picture, path.suffix.lower())
+        if cube is not None:
+            with open(stack.enter_context(aside(beside(target, "samples"))), "wb") as file:
+                np.save(file, cube)
 
 
 def _like_stored(source: Path, out: np.ndarray) -> np.ndarray:

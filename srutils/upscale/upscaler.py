@@ -184,8 +184,8 @@ class Upscaler:
             raise ValueError(f"{self.name} makes one picture; expected a posterior model, which draws many")
         if image.shape[-1] != 1 or max(image.shape[:2]) > MOST_SIDE or n < 1:
             raise ValueError(
-                f"{self.name} got n = {n} and an image {image.shape}; expected at least 1, and one channel of "
-                f"at most {MOST_SIDE} pixels a side: cut the lens out"
+                f"{self.name} got n = {n} and an image {image.shape}; expected at least 1, one channel, at "
+                f"most {MOST_SIDE} pixels a side: cut the lens out"
             )
         (whole,) = tiles(*image.shape[:2], tile=max(image.shape[:2]), **self.needs())
         region = np.ascontiguousarray(whole.cut(image), np.float32)
