@@ -89,6 +89,11 @@ def fill_lists(text: str, pages: dict[Path, Path], root: Path = ROOT) -> str:
     return LISTED.sub(lambda m: "".join(f"{m[1]}{x}\n" for x in sorted(fnmatch.filter(names, m[2]))), text)
 
 
+def without_links(text: str, left_out: tuple[str, ...]) -> str:
+    """Return a page without the lines that lead to pages which this book leaves out."""
+    return "".join(line for line in text.splitlines(True) if not any(f"]({x})" in line for x in left_out))
+
+
 def lay_out(folder: Path, root: Path = ROOT, left_out: tuple[str, ...] = ()) -> None:
     """Write the book's sources into a folder, but for those pages of docs/ that are `left_out`."""
     pages = {source: place for source, place in sources(root).items() if str(place) not in left_out}
@@ -99,7 +104,9 @@ def lay_out(folder: Path, root: Path = ROOT, left_out: tuple[str, ...] = ()) -> 
             continue
         adapt = adapt_notebook if source.suffix == ".ipynb" else adapt_text
         text = adapt(source.read_text(encoding="utf-8"), source, pages, root)
-        write_aside(folder / place, fill_lists(text, pages, root) if source.parent.name == "docs" else text)
+        if source.parent.name == "docs":
+            text = without_links(fill_lists(text, pages, root), left_out)
+        write_aside(folder / place, text)
 
 
 def build(out: Path, root: Path = ROOT) -> int:

@@ -19,6 +19,7 @@ import tarfile
 from pathlib import Path
 
 from srutils import course
+from srutils.upscale.choice import default_models
 from tools.project import ROOT
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
@@ -107,8 +108,10 @@ def pack(out: Path, tgz: bytes, root: Path = ROOT) -> None:
     for name in ("page.js", "page.css"):
         shutil.copyfile(sources / name, out / name)
     offered = models(folder)
-    first = script("models", offered) + script("sample", text_of(sample()))
-    (out / "models.js").write_text(first, encoding="utf-8")
+    chosen = default_models(measured=False, scale=4)[0]
+    known = {"models": offered, "first": chosen, "sample": text_of(sample())}
+    text = "".join(script(name, value) for name, value in known.items())
+    (out / "models.js").write_text(text, encoding="utf-8")
     (out / "runtime.js").write_text(script("runtime", runtime), encoding="utf-8")
     for model in offered:
         onnx = text_of((folder / f"{model['name']}.onnx").read_bytes())

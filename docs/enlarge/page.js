@@ -161,9 +161,9 @@
 
   function begin() {
     for (const { name, scale, words } of window.ENLARGE.models) {
-      $("model").add(new Option(`x${scale} · ${name} · ${words}`, name, name === "srresnet-photo-x4"));
+      $("model").add(new Option(`x${scale} · ${name} · ${words}`, name));
     }
-    $("model").value = window.ENLARGE.models.at(-1) && ($("model").value || window.ENLARGE.models[0].name);
+    $("model").value = window.ENLARGE.first;
     $("file").onchange = ({ target }) => target.files[0] && take(target.files[0]);
     $("sample").onclick = () =>
       take(new File([bytes(window.ENLARGE.sample)], "cat.png", { type: "image/png" }));
