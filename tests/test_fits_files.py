@@ -127,7 +127,7 @@ def test_ten_sources_stay_where_they_are_on_the_sky(tmp_path, kind, model, scale
 
 @pytest.mark.parametrize("model", LENS_MODELS)
 def test_networks_keep_light_and_with_the_ensemble_places(tmp_path, model):
-    """README: 0.05 pixel, 0.01 with the ensemble. Without `keep_light` it would be up to 2 % of the light."""
+    """docs/fits.md: 0.05 pixel, 0.01 with the ensemble. Without `keep_light` it would be up to 2 % of the light."""
     header = sky_header()
     for fwhm, peak, sky in ((4.0, 1, 0), (2.0, 5000, 100)):
         field, places = ten_sources(fwhm, sky, peak)
@@ -147,7 +147,7 @@ def test_networks_keep_light_and_with_the_ensemble_places(tmp_path, model):
 @pytest.mark.parametrize("model", [*LENS_MODELS, "bicubic"])
 @pytest.mark.parametrize("fwhm", [2.0, 4.0])
 def test_networks_leave_a_source_its_light(tmp_path, model, fwhm):
-    """README: within 12 input pixels around a source it changes by up to 1.4 %, and by 0.1 % with bicubic."""
+    """docs/fits.md: within 12 input pixels around a source it changes by up to 1.4 %, and by 0.1 % with bicubic."""
     rows, columns = np.mgrid[:80, :81]
     source = 1000 * np.exp(-4 * np.log(2) * ((columns - 40.3) ** 2 + (rows - 39.8) ** 2) / fwhm**2)
     network = model != "bicubic"
@@ -168,7 +168,7 @@ def peaks(image, times):
 
 @pytest.mark.parametrize("model", ["bicubic", "superrescnn-telescope-x2", "srresnet-telescope-x2"])
 def test_noise_becomes_sources_and_the_command_says_so(tmp_path, model):
-    """README: hundreds of peaks above 5 sigma where there were none; by interpolation none."""
+    """docs/fits.md: hundreds of peaks above 5 sigma where there were none; by interpolation none."""
     noise = np.random.default_rng(0).normal(100, 3, (256, 256))
     made, _, report = enlarge(tmp_path, noise, sky_header(), model, 2)
     warned = any("will take noise for sources" in note for note in report.notes)
@@ -182,7 +182,7 @@ def test_noise_becomes_sources_and_the_command_says_so(tmp_path, model):
 
 @pytest.mark.parametrize("model", ["bicubic", "srresnet-telescope-x2"])
 def test_what_becomes_of_faint_stars(tmp_path, model):
-    """README: a hundred stars at a signal-to-noise ratio of 20, and the same without noise."""
+    """docs/fits.md: a hundred stars at a signal-to-noise ratio of 20, and the same without noise."""
     rng, sigma, side = np.random.default_rng(1), 3 / np.sqrt(8 * np.log(2)), 320
     places = np.add(np.mgrid[16:side:32, 16:side:32].reshape(2, -1).T, rng.uniform(-0.5, 0.5, (100, 2)))
     rows, columns = np.mgrid[:side, :side]

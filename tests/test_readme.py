@@ -75,16 +75,23 @@ def test_numbers_of_the_findings_come_from_tables(made):
     assert not re.search(r"\d", bare), bare
 
 
-def test_the_commands_shown_are_understood():
-    """Every `srutils` command in the README parses: the subcommand exists and takes these options."""
-    lines = [line[2:] for line in TEXT.splitlines() if line.startswith("$ srutils ")]
-    assert {line.split()[1] for line in lines} == {"upscale", "train"}
+def commands(name):
+    """The `srutils` commands that a page shows, but for those that stand for several."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    lines = re.findall(r"^(?:\$ )?srutils (.*)$", text, re.MULTILINE)
+    return [line.split(" #")[0] for line in lines if not re.search(r"\[|\.\.\.|: ", line)]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/shell.md", "docs/fits.md", "docs/training.md"])
+def test_the_commands_shown_are_understood(name):
+    """They parse: the subcommand exists and takes these options."""
     import typer
 
     group = typer.main.get_command(app)
-    for line in lines:
-        name, *rest = shlex.split(line)[1:]
-        group.commands[name].make_context(name, rest)
+    found = [shlex.split(line) for line in commands(name)]
+    assert {"upscale", "train"} & {line[0] for line in found}
+    for subcommand, *rest in found:
+        group.commands[subcommand].make_context(subcommand, rest)
 
 
 def test_one_version_everywhere():
@@ -115,7 +122,7 @@ def test_a_figure_needs_a_name_of_its_own():
     dot = Image.new("RGB", (8, 8))
     one = png_cell(dot, "readme-figure", "figure-a")
     assert set(readme_pictures.figures([new_notebook(cells=[one])])) == {"a.png"}
-    for cells in ([one, one], [png_cell(dot, "readme-figure")]):
+    for cells in ([one, png_cell(dot, "readme-figure", "figure-a")], [png_cell(dot, "readme-figure")]):
         with pytest.raises(ValueError, match="a name of its own"):
             readme_pictures.figures([new_notebook(cells=cells)])
 

@@ -61,7 +61,7 @@ def tables(notebooks: list) -> dict[str, str]:
     return found
 
 
-def fill(text: str, known: dict[str, str], repo: str, numbers: dict[str, str] | None = None) -> str:
+def fill(text: str, known: dict[str, str], repo: str) -> str:
     """Return a page's text with its tables, numbers and badges replaced.
 
     A table is not replaced by a sentence: a cell that needs Set5, say, prints one where there is none.
@@ -75,7 +75,7 @@ def fill(text: str, known: dict[str, str], repo: str, numbers: dict[str, str] | 
         return f"{match.group(1)}{known[match.group(2)]}\n{match.group(3)}"
 
     filled = replace_badges(TABLE.sub(replace, text), badges(repo))
-    return readme_models.fill_numbers(filled, numbers or {})
+    return readme_models.fill_numbers(filled, known)
 
 
 def pages(root: Path = ROOT) -> list[Path]:
@@ -88,8 +88,7 @@ def made(root: Path = ROOT) -> tuple[dict[Path, str], dict[str, object]]:
     named = readme_lessons.named(lessons(root / "notebooks"))
     found, repo = tables(list(named.values())), repository(root)
     known = found | {"lessons": readme_lessons.table(named, repo), "models": readme_models.table()}
-    numbers = readme_models.numbers(found)
-    texts = {path: fill(path.read_text(encoding="utf-8"), known, repo, numbers) for path in pages(root)}
+    texts = {path: fill(path.read_text(encoding="utf-8"), known, repo) for path in pages(root)}
     return texts, readme_pictures.figures(list(named.values())) | readme_lessons.thumbnails(named)
 
 

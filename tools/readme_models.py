@@ -48,18 +48,14 @@ def look_up(table: str, row: str, column: str) -> float:
     return float(re.search(r"[-+]?\d[\d.]*(?:e[-+]\d+)?", found[place]).group())
 
 
-def numbers(tables: dict[str, str]) -> dict[str, str]:
-    """Return the README's numbers as they are written, from the lessons' tables."""
-    return {name: form.format(look_up(tables[t], r, c)) for name, (t, r, c, form) in NUMBERS.items()}
-
-
-def fill_numbers(text: str, known: dict[str, str]) -> str:
-    """Return text whose numbers, between their marks, are those of `known`."""
+def fill_numbers(text: str, tables: dict[str, str]) -> str:
+    """Return text whose numbers, between their marks, are those of the lessons' tables, see `NUMBERS`."""
 
     def replace(match: re.Match) -> str:
-        if match.group(2) not in known:
+        table, line, column, form = NUMBERS.get(match.group(2), (None,) * 4)
+        if table not in tables:
             raise ValueError(f"the number {match.group(2)!r} is made by nothing")
-        return match.group(1) + known[match.group(2)] + match.group(3)
+        return match.group(1) + form.format(look_up(tables[table], line, column)) + match.group(3)
 
     return NUMBER.sub(replace, text)
 
