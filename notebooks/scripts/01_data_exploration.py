@@ -6,9 +6,8 @@
 # low-resolution picture came to be**.
 #
 # This lesson trains nothing. We look at pairs of pictures as a physicist looks at an instrument: what goes in,
-# what comes out, what is lost, and what only seems to be. We build a gravitational lens in thirty lines. Then we
-# solve a small case: the two pictures of each pair in a well-known benchmark turn out not to be two
-# observations.
+# what comes out, what is lost, and what only seems to be. Then we solve a small case: the two pictures of each
+# pair in a well-known benchmark turn out not to be two observations.
 
 # %% [markdown]
 # <!-- badges -->
@@ -28,7 +27,7 @@
 #
 # **You will learn**
 #
-# - where the centre of an LR pixel lies, and what half a pixel costs in decibels;
+# - where the centre of an LR pixel lies, and what it costs to be wrong about it;
 # - what the Nyquist limit, aliasing and the noise floor mean for super-resolution;
 # - why an Einstein ring is a ring, and how faint the trace of dark-matter clumps in it is;
 # - to ask of any data set: *is LR a second observation, or a copy of HR?*
@@ -111,8 +110,8 @@ axes[0].set_ylabel("brightness")
 plotting.show(figure, alt="A curve of light, and its means over pixels of one, two and four columns.", svg=True)
 
 # %% [markdown]
-# A pixel collects the light that falls on its area, and stores **one number: the mean** (bicubic weighs it a
-# little towards the middle). The black curve is the light along one line, the bars are pixels of three sizes.
+# A pixel collects the light that falls on its area, and stores **one number: the mean** (bicubic reduction
+# takes a weighted mean over a somewhat wider area). The black curve is the light along one line, the bars are pixels of three sizes.
 # The narrow peak is averaged with its dark surroundings: the larger the pixel, the less of it is left.
 #
 # ### Where is an LR pixel?
@@ -129,10 +128,9 @@ for s in (2, 4):
 
 
 # %% [markdown]
-# So LR pixel $i$ sits at HR column $(i+\tfrac12)\,s-\tfrac12$: HR pixel 0 reaches from $-\tfrac12$ to
-# $+\tfrac12$, an LR pixel covers $s$ of those, and its centre is the middle of that stretch. The way back,
-# from HR column $x$ to LR, is $(x+\tfrac12)/s-\tfrac12$. A tempting shortcut is $x/s$, which puts pixel 0 on
-# pixel 0. What does it cost? We enlarge linearly, once with each of the two.
+# So LR pixel $i$ sits at HR column $(i+\tfrac12)\,s-\tfrac12$, the middle of the $s$ columns that it covers. The
+# way back, from HR column $x$ to LR, is $(x+\tfrac12)/s-\tfrac12$. A tempting shortcut is $x/s$, which puts pixel
+# 0 on pixel 0. What does it cost? We enlarge linearly, once with each of the two.
 
 # %%
 def enlarge(lr, s, c):
@@ -191,7 +189,7 @@ for name in sorted(lost, key=lambda name: lost[name][1]):
 print("median of x4:", f"{np.median([x4 for _, x4 in lost.values()]):.1f} %")
 
 # %% [markdown]
-# At x4 it is about a tenth for a photograph in the middle of the list, and more than a third for grass. *This
+# At x4 it is nearly a tenth for a photograph in the middle of the list, and more than a third for grass. *This
 # share is all that super-resolution is about.* LR does not hold it, so a method must **guess** it, from the
 # coarse picture and from what other pictures have taught it. For an edge or a hair that often works: edges are
 # alike everywhere. For grass it does not: nobody can know where each blade lay, and a method that draws blades
@@ -233,9 +231,9 @@ for s in scales:
 display(plotting.knob(frames, [f"x{s}: one pixel in {s} kept | antialiased" for s in scales], start=3))
 
 # %% [markdown]
-# At x1 both are the target. From x2 on the left picture grows bull's-eyes; all but the one in the middle are
-# ghosts. On the right the rings fade to grey where LR can no longer hold them, which is honest. A network that is
-# trained on pictures like those on the left learns to remove ghosts, which no camera asks of it.
+# At x1 both are the target. From x3 on the left picture grows bull's-eyes; all but the one in the middle are
+# ghosts. On the right the rings fade to grey where LR can no longer hold them, which is honest. Train
+# on pictures like those on the left, and a network learns to remove ghosts, which no camera asks of it.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Checks of sections 1 and 2.
@@ -256,7 +254,8 @@ ax.plot([0, 10.2], [0, 0], color="0.6", linewidth=1)
 ax.plot([0, 5, 10], [0, 1.6, 0.8], color=plotting.COLOURS[1], linewidth=2.5)
 ax.plot([5, 10], [1.6, 3.2], color=plotting.COLOURS[1], linestyle="--")
 ax.plot([5, 5], [-0.7, 0.7], color=plotting.COLOURS[5], linewidth=12, solid_capstyle="round")
-ax.plot([0, 10], [0, 0.8], "*", color="black", markersize=14)
+ax.plot(0, 0, "o", color="black", markersize=9)
+ax.plot(10, 0.8, "*", color="black", markersize=14)
 ax.plot(10, 3.2, "*", color="black", markersize=14, fillstyle="none")
 for x, y, text in ((0, -0.5, "we"), (5, -1.2, "lens galaxy"), (9.3, 0.4, "source"), (9, 3.4, "where we see it")):
     ax.text(x, y, text, ha="center", va="center")
@@ -274,9 +273,9 @@ plotting.show(figure, alt="A ray is bent at the lens, and seems to come from far
 #
 # $$\boldsymbol\beta = \boldsymbol\theta - \boldsymbol\alpha(\boldsymbol\theta),$$
 #
-# the **lens equation**; all three are angles on the sky, in arcseconds. Lensing neither creates nor absorbs
-# light: *surface brightness is conserved*. So an image is made backwards. For each pixel $\boldsymbol\theta$
-# compute $\boldsymbol\beta$, and look up how bright the source is there. That is the whole ray tracer.
+# the **lens equation**; all three are angles on the sky, in arcseconds. A lens does not change how bright a patch
+# of the source looks. So an image is made backwards: for each pixel $\boldsymbol\theta$ compute
+# $\boldsymbol\beta$, and look up how bright the source is there. That is the whole ray tracer.
 #
 # For $\boldsymbol\alpha$ we take a **singular isothermal ellipsoid** (Kormann et al. 1994), a good description
 # of real lens galaxies, and **external shear**, the tide of masses nearby. The Einstein radius $\theta_E$ says
@@ -371,8 +370,8 @@ plotting.show(figure, alt="A small galaxy, the folded net of rays, and the ring 
 # %% [markdown]
 # **Left:** one small, plain galaxy. **Right:** the same galaxy as it reaches us, in several directions at once,
 # and stretched. **Middle:** why. Rays sent out on a square net land on a net that is *folded*: near the centre
-# several sheets of it lie over each other, and a source there is hit by several rays. The folds are drawn in blue,
-# the **caustic** in the source plane and the **critical curve** in the image, where the arcs are longest.
+# several sheets of it lie over each other, so several rays hit a source there. The folds are drawn in blue, the
+# **caustic** in the source plane and the **critical curve** in the image.
 #
 # Now move the source away from the axis.
 
@@ -501,8 +500,8 @@ plotting.show(figure, alt="Spectra of both tracks: the signal falls onto a flat 
 
 # %% [markdown]
 # **`telescope`** (left). The LR curves fall away from HR's *long before their Nyquist limits* (dashed): that is
-# the wider PSF. At x2 the curve lies on the floor before it reaches its limit. So blur and noise end the detail
-# here, hardly the pixels. To win something back, a method must undo blur in the presence of noise; enlarging
+# the wider PSF. At x2 the curve lies on the floor before it reaches its limit, at x4 it ends little above.
+# So blur and noise end the detail here, hardly the pixels. To win something back, a method must undo blur in the presence of noise; enlarging
 # pixels nicely is not enough.
 #
 # **`deeplense`** (right) is different in two ways. The scene is drowned in HR's own noise *before* LR's Nyquist
@@ -535,10 +534,10 @@ assert abs(ends[lenses.name] / floors["telescope"] - 1) < 0.2 and ends[replica.n
 # %% [markdown]
 # ## 5. Three kinds of dark matter
 #
-# Why bother with lenses? Because the halo that bends the light is mostly dark matter, and its fine structure,
-# which depends on what dark matter *is*, leaves traces in the arcs (Alexander et al. 2020). The course has
-# three classes: a smooth halo (`no_substructure`), one with some of its mass in compact clumps (`subhalo`), and
-# one with some of it in a line, as an axion condensate might form (`vortex`).
+# Most of the halo that bends the light is dark matter, and its fine structure, which depends on what dark matter
+# *is*, leaves traces in the arcs (Alexander et al. 2020). The course has three classes: a smooth halo
+# (`no_substructure`), one with some of its mass in compact clumps (`subhalo`), and one with some of it in a line,
+# as an axion condensate might form (`vortex`).
 #
 # How strong are the traces? To isolate them we simulate **matched triplets**: the same halo, source and noise
 # three times, the class being the only difference.
@@ -572,13 +571,13 @@ print(f"subhalo lenses whose whole trace is below 3 sigma in HR: {100 * hidden:.
 
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(2, 5, figsize=(9.8, 4.1))
-norm = plotting.stretch([], limits=(0, 1))
+norm, thirteen = plotting.stretch([], limits=(0, 1)), plt.get_cmap(plotting.DIVERGING, 13)
 field = {"origin": "lower", "extent": (-3.2, 3.2, -3.2, 3.2)}
 for row, i, change in zip(axes, (14, 17), traces(1)[[14, 17]], strict=True):
     for ax, image in zip(row[:3], scenes[i], strict=True):
         ax.imshow(image, norm=norm, **field)
     for ax, image in zip(row[3:], change, strict=True):
-        drawn = ax.imshow(image, cmap=plotting.DIVERGING, vmin=-6, vmax=6, **field)
+        drawn = ax.imshow(image, cmap=thirteen, vmin=-6.5, vmax=6.5, **field)
     clumps, line = ({k: v[3 * i + j] for k, v in triplets.params.items()} for j in (1, 2))
     area = 4000 * clumps["subhalo_theta_E"] ** 2  # in proportion to mass
     row[3].scatter(clumps["subhalo_x"], clumps["subhalo_y"], s=area, facecolor="none", edgecolor="k", lw=0.7)
@@ -589,29 +588,28 @@ for row, i, change in zip(axes, (14, 17), traces(1)[[14, 17]], strict=True):
 titles = "smooth", "subhalo", "vortex", "subhalo − smooth", "vortex − smooth"
 for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title)
-figure.colorbar(drawn, ax=axes, shrink=0.8, label="change / noise of a HR pixel")
+figure.colorbar(drawn, ax=axes, shrink=0.8, label="change / noise of a HR pixel", ticks=range(-6, 7, 2))
 plotting.show(figure, alt="Two matched triplets, and the changes by subhalos and a vortex on one scale.")
 
 
 # %% [markdown]
-# Left, the same lens with three kinds of dark matter. With luck one spots the vortex, as a step where its line
-# crosses an arc; the first two look alike. Right, the *changes*, in units of the noise of one pixel: pale means
-# invisible there. Circles mark the clumps (area in proportion to mass), the line the vortex. A clump acts where
-# it lies close to an arc, as a small red-and-blue pair: light pushed aside.
+# Left, the same lens with three kinds of dark matter. In the upper lens a clump happens to lie on the arc, and
+# leaves a small notch; in the lower one smooth and clumpy look alike. The vortex shows as a step where its line
+# crosses an arc. Right, the *changes*, in units of the noise of one pixel: pale means
+# invisible there. Circles mark the clumps (area in proportion to mass), the line the vortex. A clump acts close
+# by, as a small red-and-blue pair: light pushed aside.
 #
 # The numbers above: clumps change a typical pixel of the arc by a tenth of its noise. Only all pixels together,
 # weighed by someone who knows the exact pattern, reach several sigma, and for a good part of the lenses not even
 # three: *about those no classifier can be sure*. LR has less again. This trace, not the bright ring, is what
-# super-resolution must not smooth away, nor paint in.
-#
-# (All classes draw lens and source from **one prior**, so that no ring size gives a class away. Lesson 06 tests
-# that.)
+# super-resolution must not smooth away, nor paint in. (All classes draw lens and source from **one prior**, so
+# that no ring size gives a class away; lesson 06 tests it.)
 #
 # ## 6. The case of the DeepLense pairs
 #
 # A benchmark much used by students of this field, the super-resolution test of the DeepLense project, has ten
 # thousand pairs of simulated lens images: HR of 150 × 150 pixels, LR of 75 × 75. Networks small and large have
-# been trained to turn one into the other, and the best of them stop at nearly the same score. Why? Section 4
+# been trained to turn one into the other, and the best stop at nearly the same score (lesson 02). Why? Section 4
 # gave the first clue. Let us question the files: **what made the LR images?** A second exposure? The antialiased
 # bicubic of section 1? Something else?
 #
@@ -698,7 +696,7 @@ plotting.show(figure, alt="Kernels: four sharp taps for DeepLense, a broad hill 
 # The replica's weights (circles) lie on the curve with $a=-0.75$, and so do those of the original pairs, but for
 # what 8 bits do to them. Matlab and Pillow use $a=-0.5$; **$a=-0.75$ is the signature of PyTorch and OpenCV**,
 # and four taps mean that antialiasing was left off. The `telescope` track (squares) gives a broad, soft hill,
-# the difference of two PSFs. That is what an instrument looks like.
+# the difference of two PSFs and a larger pixel. That is what an instrument looks like.
 #
 # Now the line-up. If a suspect did it, hardly anything is left when its version of LR is subtracted.
 
@@ -737,7 +735,7 @@ if original is not None:
 # On `deeplense` one suspect leaves nothing, and one line of PyTorch is the same suspect. On `telescope` all leave
 # something, and even the best of all kernels leaves what *the photon noise of two exposures* amounts to: no
 # filter of HR explains an image that was exposed on its own. In the original pairs the four taps with $a=-0.75$
-# leave the least, little more than the rounding.
+# leave as little as the best of all kernels, and little more than the rounding does.
 #
 # **The last witness: the noise.** In the dark corners, far from the lens, all that varies is noise. Apply the
 # four taps to HR's. If LR was made from the *noisy* HR, this predicts LR's noise pixel by pixel. If LR is an
@@ -763,17 +761,17 @@ axes[0].set_ylabel("LR's noise [1/1000]")
 plotting.show(figure, alt="LR's noise against its prediction: a line for DeepLense, a cloud for telescope.")
 
 # %% [markdown]
-# Case closed. In the replica the points form a line: LR's noise is HR's noise, filtered. The original pairs lie
-# on the same line as closely as 8 bits can show. On the `telescope` track the cloud is round.
+# In the replica the points form a line: LR's noise is HR's noise, filtered. The original pairs lie on the same
+# line as closely as 8 bits can show. On the `telescope` track the cloud is round.
 #
 # **What it means.** The pairs of this benchmark are *not two observations*. LR is a mild resize of a *noisy* HR
 # image, noise included. So the scene itself loses nothing on the way (section 4), and there is no blur to undo.
 # What HR has and LR has not is **noise**, most of which no method can predict: there is a **ceiling**, close
 # above bicubic, and the best networks stop at it. Lesson 02 computes it.
 #
-# The benchmark stays useful, because its scores compare; so the course keeps a replica. But for what astronomers
-# ask ("what would a sharper telescope have seen?") we need the other track, in which LR and HR are two exposures
-# and the score is taken against the noise-free truth.
+# The benchmark stays useful, because its scores compare. But for what astronomers ask ("what would a sharper
+# telescope have seen?") we need the other track, in which LR and HR are two exposures and the score is taken
+# against the noise-free truth.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Checks of sections 5 and 6.
@@ -832,17 +830,15 @@ print(f"in the telescope track by {likeness(lenses.hr[0, ..., 0]):.2f}")
 # 2025).*
 #
 # Three things no track of ours has: **lens light**, the bright galaxy in the middle, whose glow lies under the
-# arcs; **neighbours and quasars** (the four points are one quasar, seen four times); and **correlated noise**.
-# Ours is independent from pixel to pixel. In Hubble images neighbours share a fifth to a third of it, because
-# several exposures were *drizzled* onto a new grid (Fruchter & Hook 2002); a denoiser that expects white noise
-# takes such patches for structure. So do not expect a network trained on our tracks to work on such images
-# unchanged.
+# arcs; **neighbours and quasars** (the four points are one quasar); and **correlated noise**. Ours is independent
+# from pixel to pixel. In Hubble images neighbours share a fifth to a third of it, because several exposures were
+# *drizzled* onto a new grid (Fruchter & Hook 2002). So do not expect a network trained on our tracks to work on
+# such images unchanged.
 #
 # ## 8. Splits, and how leakage ruins them
 #
-# Data must be split into training, validation and test before anything is learnt. The popular recipe: cut the
-# photographs into many small crops, shuffle, keep ten percent for testing. The crops differ, so nothing is
-# counted twice. Or is it?
+# The popular recipe: cut photographs into many small crops, shuffle, keep ten percent for testing. The crops
+# differ, so nothing is counted twice. Or is it?
 #
 # We let the silliest of all networks judge: a **memoriser**. It stores every training crop. Given a test LR
 # crop, it finds the stored LR crop that looks most alike, and adds the detail that bicubic had missed in *that*
@@ -894,13 +890,12 @@ plotting.show(figure, alt="The memoriser beats bicubic only on photographs that 
 # %% [markdown]
 # Split by photograph (blue) the memoriser is *worse* than bicubic on every picture, as it deserves to be. With
 # random crops (red) the mean turns positive: each test crop has a near-copy among the training crops, shifted by
-# a pixel or two. On the brick wall it gains several decibels. A real network with millions of weights is a better
-# memoriser than this.
+# a pixel or two. On the brick wall it gains several decibels.
 #
 # The rule: **split by the thing that must generalise**, by photograph, by lens, by patient, by night, and cut
-# crops afterwards (Kapoor & Narayanan 2023 collect leaks of this kind from many sciences). In `srutils` a
-# photograph belongs to one part (`photos.photo_split`), and a lens depends on *(track, split, seed, number)*,
-# so that no two splits can meet. Do not trust it; assert it, as the folded cell below does.
+# crops afterwards (Kapoor & Narayanan 2023 collect such leaks from many sciences). In `srutils` a photograph
+# belongs to one part (`photos.photo_split`), and a lens to one split. Do not trust it; assert it, as the folded
+# cell below does.
 #
 # ## What went wrong, and why
 #
@@ -1048,11 +1043,6 @@ exercises.check(1, 3, hold_out)
 #   [doi:10.1016/j.dark.2018.11.002](https://doi.org/10.1016/j.dark.2018.11.002)
 # - A. S. Bolton et al. (2008), The Sloan Lens ACS Survey V, *ApJ* 682, 964.
 #   [doi:10.1086/589327](https://doi.org/10.1086/589327)
-# - C. Dong, C. C. Loy, K. He, X. Tang (2014), Learning a deep convolutional network for image
-#   super-resolution, *ECCV*.
-#   [doi:10.1007/978-3-319-10593-2_13](https://doi.org/10.1007/978-3-319-10593-2_13): where lesson 03 begins
-# - D. J. Field (1987), Relations between the statistics of natural images and the response properties of
-#   cortical cells, *JOSA A* 4, 2379. [doi:10.1364/JOSAA.4.002379](https://doi.org/10.1364/JOSAA.4.002379)
 # - A. S. Fruchter, R. N. Hook (2002), Drizzle: a method for the linear reconstruction of undersampled
 #   images, *PASP* 114, 144. [doi:10.1086/338393](https://doi.org/10.1086/338393)
 # - A. Galan et al. (2021), SLITronomy: towards a fully wavelet-based strong lensing inversion technique.
@@ -1060,12 +1050,8 @@ exercises.check(1, 3, hold_out)
 # - S. Kapoor, A. Narayanan (2023), Leakage and the reproducibility crisis in machine-learning-based
 #   science, *Patterns* 4, 100804.
 #   [doi:10.1016/j.patter.2023.100804](https://doi.org/10.1016/j.patter.2023.100804)
-# - C. R. Keeton (2001), A catalog of mass models for gravitational lensing.
-#   [arXiv:astro-ph/0102341](https://arxiv.org/abs/astro-ph/0102341)
 # - R. G. Keys (1981), Cubic convolution interpolation for digital image processing, *IEEE TASSP* 29, 1153.
 #   [doi:10.1109/TASSP.1981.1163711](https://doi.org/10.1109/TASSP.1981.1163711)
-# - A. M. Koekemoer et al. (2007), The COSMOS survey: Hubble Space Telescope ACS observations and data
-#   processing, *ApJS* 172, 196. [doi:10.1086/520086](https://doi.org/10.1086/520086)
 # - R. Kormann, P. Schneider, M. Bartelmann (1994), Isothermal elliptical gravitational lens models, *A&A*
 #   284, 285. [ADS](https://ui.adsabs.harvard.edu/abs/1994A%26A...284..285K)
 # - R. Narayan, M. Bartelmann (1996), Lectures on gravitational lensing.
@@ -1079,9 +1065,8 @@ exercises.check(1, 3, hold_out)
 #   [arXiv:2503.22657](https://arxiv.org/abs/2503.22657)
 # - S. van der Walt et al. (2014), scikit-image: image processing in Python, *PeerJ* 2, e453.
 #   [doi:10.7717/peerj.453](https://doi.org/10.7717/peerj.453)
-# - Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli (2004), Image quality assessment: from error
-#   visibility to structural similarity, *IEEE TIP* 13, 600.
-#   [doi:10.1109/TIP.2003.819861](https://doi.org/10.1109/TIP.2003.819861): the SSIM of the next lesson
+# - ML4SCI, the DeepLense project: [github.com/ML4SCI/DeepLense](https://github.com/ML4SCI/DeepLense); the
+#   benchmark's files are described in data/README.md
 #
 # **Next:** [02 · How good is no learning at all, and how is that measured?](02_bicubic_baseline.ipynb)
 # Bicubic in five dialects, PSNR and SSIM by hand, the ceiling of the DeepLense test computed, and the best
