@@ -82,6 +82,14 @@ def test_lessons_come_first_and_solutions_last(pages):
     assert ("benchmarks.html" in links) == (ROOT / "docs" / "benchmarks.md").is_file()
 
 
+def test_the_page_that_enlarges_comes_with_all_it_needs_or_not_at_all(pages, book):
+    """Without npm the book has no such page, and no link to it."""
+    parts = {"models.js", "runtime.js", "page.js", "page.css", "srresnet-photo-x4.js"}
+    there = {path.name for path in (book / "_static" / "enlarge").glob("*")}
+    links = {a["href"] for a in pages["index.html"].select("article a[href]")}
+    assert ("enlarge.html" in links) == ("enlarge.html" in pages) == (parts <= there)
+
+
 def test_every_module_has_one_page_in_one_room(pages):
     modules = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "srutils").rglob("[a-z]*.py")]
     shown = (module for module in modules if not {"exercises", "networks"} & set(module.parts))
@@ -263,6 +271,17 @@ def test_sliders_follow_the_mouse(browser, book, pages):
             after = clipped.evaluate("e => getComputedStyle(e).clipPath"), frame.screenshot()
             assert 20 < float(handle.input_value()) < 30, name
             assert before[0] != after[0] and before[1] != after[1], f"{name}: the picture stayed as it was"
+
+
+def test_the_dark_theme_leaves_pictures_as_they_are(browser, book):
+    """A figure stands on white paper, and no filter changes its levels."""
+    page = browser.new_page(color_scheme="dark")
+    for name in ("index.html", "notebooks/03_srcnn.html"):
+        page.goto((book / name).as_uri())
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        style = "e => [getComputedStyle(e).filter, getComputedStyle(e).backgroundColor]"
+        for image in page.locator("article img").all():
+            assert image.evaluate(style) == ["none", "rgb(255, 255, 255)"], f"{name}: {image}"
 
 
 def test_search_finds_a_lesson(browser, book):

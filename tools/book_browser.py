@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 from srutils import course
@@ -43,11 +44,14 @@ def package(folder: Path) -> bytes | None:
         if npm is None:
             return _without("npm is not installed")
         folder.mkdir(parents=True, exist_ok=True)
-        command = [npm, "pack", "--silent", f"{PACKAGE}@{VERSION}", "--pack-destination", str(folder)]
-        answer = subprocess.run(command, capture_output=True, text=True, cwd=folder)
-        if answer.returncode or not path.is_file():
-            lines = answer.stderr.strip().splitlines() or ["it gave no reason"]
-            return _without(f"npm could not fetch {PACKAGE} {VERSION}: {lines[0]}")
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:  # two tests may fetch it at once
+            command = [npm, "pack", "--loglevel=error", "--fetch-retries=0", f"{PACKAGE}@{VERSION}"]
+            answer = subprocess.run(command, capture_output=True, text=True, cwd=temporary)
+            new = Path(temporary) / path.name
+            if answer.returncode or not new.is_file():
+                lines = answer.stderr.strip().splitlines() or ["it gave no reason"]
+                return _without(f"npm could not fetch {PACKAGE} {VERSION}: {lines[0]}")
+            new.replace(path)
     data = path.read_bytes()
     if base64.b64encode(hashlib.sha512(data).digest()).decode() != SHA512:
         raise ValueError(f"{path} is not {PACKAGE} {VERSION}: its hash is another one; remove it")
