@@ -16,19 +16,19 @@
 # %% [markdown]
 # **You will do**
 #
-# - compute a convolution from numbers; write bicubic interpolation, PSNR and SSIM by hand;
-# - reduce the same photographs with eight calls from five libraries, and see how far apart their results lie;
-# - score one pair of pictures under the conventions in use, and watch the score move while the picture does not;
+# - compute a convolution from numbers; write bicubic, PSNR and SSIM by hand;
+# - reduce the same photographs with eight calls from five libraries, and compare the results;
+# - score one pair of pictures under the conventions in use;
 # - tune two classical deconvolvers, Wiener and Richardson-Lucy, on simulated lenses.
 #
 # **You will learn**
 #
 # - what an interpolation kernel can and cannot do;
 # - why a PSNR without its protocol says little;
-# - that the DeepLense test has a ceiling of less than one decibel above its bicubic;
+# - that the DeepLense test has a ceiling, and how low it hangs;
 # - which numbers a network of this course has to beat.
 #
-# **You will need** lesson 01, and about 40 minutes to read. The code runs in about a minute on two CPU cores,
+# **You will need** lesson 01, and about 50 minutes to read. The code runs in about a minute on two CPU cores,
 # without a GPU. The photographs of Set5 are optional: without them one table stays empty.
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output", "set-up"]
@@ -92,10 +92,10 @@ plotting.show(figure, alt="A photographer: as 40 x 40 pixels, enlarged by bicubi
 #
 # ### A convolution, from numbers
 #
-# The tool of this lesson, and of every network in this course, is the **convolution**. Take a small table of
-# weights. Lay it over nine numbers of a picture, multiply each number by the weight on top of it, and add up:
-# that is *one* number of the result. Then slide the table on by one pixel. Our picture is dark, with one bright
-# pixel (a star) and a bright ground; our weights make a *mean* in which the middle counts most.
+# The tool of this lesson, and of every network in this course, is the **convolution**. Lay a small table of
+# weights over nine numbers of a picture, multiply each number by its weight, and add up: that is *one* number of
+# the result. Then slide the table on by one pixel. Our picture is dark, with one bright pixel (a star) and a
+# bright ground; our weights make a *mean* in which the middle counts most.
 
 # %%
 picture = np.zeros((8, 7), int)
@@ -131,9 +131,9 @@ plotting.show(figure, alt="A picture of numbers, a 3 x 3 table of weights, and t
 
 # %% [markdown]
 # The orange frame holds the star under a weight of 2: $2 \times 16 / 16 = 2$. The blue frame has the ground in
-# its last row: $(1 + 2 + 1) \times 16 / 16 = 4$. Two things are worth keeping. The sharp edge has become a slope:
-# 0, 4, 12. And around the star the result *is the table itself*. Astronomers call that the point-spread
-# function, and in section 6 we undo it. With other weights the same window finds edges: so lesson 03 begins.
+# its last row: $(1 + 2 + 1) \times 16 / 16 = 4$. The sharp edge has become a slope: 0, 4, 12. And around the star
+# the result *is the table itself*. Astronomers call that the point-spread function, and in section 6 we undo it.
+# With other weights the same window finds edges: so lesson 03 begins.
 #
 # ### Four kernels
 #
@@ -173,29 +173,25 @@ sharper = partial(keys, a=-0.75)
 # %% tags=["nbval-ignore-output"]
 pixels, x = np.arange(16), np.linspace(4, 11, 701)
 step = (pixels > 7).astype(float)  # an edge
-figure, axes = plt.subplots(1, 4, figsize=(10, 2.5), sharey=True)
-for ax, (name, (kernel, _)) in zip(axes, KERNELS.items(), strict=True):
-    shapes = {"-": kernel, "--": sharper} if name == "bicubic" else {"-": kernel}
-    for style, shape in shapes.items():
-        weight = shape(x[:, None] - pixels)
-        answer = weight @ step / weight.sum(1)
-        ax.plot(x, answer, style, color=plotting.COLOURS[5 if style == "-" else 4])
-        print(f"{name:9} {style:2} overshoots by {answer.max() - 1:.0%} of the step")
-    ax.plot(pixels, step, "ko", markersize=4)
-    ax.set(title=name, xlim=(3.8, 11.2), ylim=(-0.2, 1.2), xlabel="position [LR pixels]")
-plotting.show(figure, alt="An edge between pixels, filled in by four kernels; two of them overshoot.", svg=True)
+figure, axes = plt.subplots(1, 5, figsize=(10, 2.3), sharey=True)
+for ax, (name, kernel) in zip(axes, [(n, k) for n, (k, _) in KERNELS.items()] + [("a = -0.75", sharper)], strict=True):
+    weight = kernel(x[:, None] - pixels)
+    answer = weight @ step / weight.sum(1)
+    ax.plot(x, answer, pixels, step, "ko", markersize=4)
+    ax.set(title=f"{name}: {answer.max() - 1:+.0%}", xlim=(3.8, 11.2), ylim=(-0.2, 1.2), xlabel="LR pixels")
+plotting.show(figure, alt="An edge between pixels, filled in by five kernels; three of them overshoot.", svg=True)
 
 
 # %% [markdown]
 # An edge is the quickest way to know a kernel. Dots are the pixels, lines what each kernel puts between them.
-# Nearest makes a stair, bilinear a ramp. Bicubic and Lanczos climb more steeply, and pay for it: their kernels
-# have *negative* weights, so the curve dips before the edge and **overshoots** behind it. On a photograph that is
-# the bright line beside a dark coat. Dashed is $a = -0.75$: steeper, and half as much again in overshoot.
+# Nearest makes a stair, bilinear a ramp. The others climb more steeply, and pay for it: their kernels have
+# *negative* weights, so the curve dips before the edge and **overshoots** behind it (per cent in the titles). On a
+# photograph that is the bright line beside a dark coat. With $a = -0.75$ there is half as much again of it.
 #
 # ### By hand
 #
-# Rows and columns can be resized one after the other, each by a matrix. A row of the matrix holds the kernel's
-# weights at one output pixel. Three choices complete the recipe, and libraries differ in all of them:
+# Rows and columns can be resized one after the other, each by a matrix, whose rows hold the kernel's weights at
+# one output pixel. Three choices complete the recipe, and libraries differ in all of them:
 #
 # - **where pixels sit**: output pixel $i$ has its centre at $(i + 0.5)\,s - 0.5$, where $s$ is input over output
 #   size;
@@ -203,6 +199,9 @@ plotting.show(figure, alt="An edge between pixels, filled in by four kernels; tw
 #   stands for (lesson 01 shows what happens otherwise);
 # - **the edge**: weights that fall outside are dropped (and the rest scaled up), mirrored, or given to the last
 #   pixel.
+#
+# Then we try it on two photographs, reduced four times: the photographer (all edges) and a lawn (all texture).
+# PSNR, the score, is explained in section 3; higher is better.
 
 # %%
 def weights(n_in, n_out, kernel=keys, support=2, antialias=True, edge="drop"):
@@ -228,12 +227,6 @@ def resize(image, size, *how, **choices):
     rows, columns = (weights(n, m, *how, **choices) for n, m in zip(image.shape[-2:], size, strict=True))
     return (rows @ image @ columns.T).astype(np.float32)
 
-
-# %% [markdown]
-# ### An edge, and a texture
-#
-# We reduce two photographs four times and enlarge them again: the photographer (all edges) and a lawn (all
-# texture). PSNR, the score, is explained in section 3; higher is better.
 
 # %%
 def psnr(a, b, peak=1.0):
@@ -266,12 +259,11 @@ plotting.show(figure, alt="A camera and a piece of lawn, in HR and enlarged by f
 # %% [markdown]
 # Above, the camera on its tripod, and each enlargement minus HR. The errors lie along edges and are alike: a
 # kernel changes the size of the error, hardly its place. The lawn (linolafett, CC0) tells more. Its blades are
-# finer than LR's pixels, so they are not in LR, and the residual *is* the lawn. From nearest to Lanczos the score
-# rises by less than a decibel.
+# finer than LR's pixels, so they are not in LR, and the residual *is* the lawn.
 #
-# Can learning close that gap? In part. A network has seen other lawns and can guess what grass looks like. But
-# *these* blades are gone, and what it draws in their place is its own. Which of the two it does, restore or
-# invent, this course asks until its end.
+# Can learning bring them back? A network has seen other lawns and can guess what grass looks like. But *these*
+# blades are gone, and what it draws in their place is its own. Which of the two it does, restore or invent, this
+# course asks until its end.
 #
 # ## 2. Why five libraries give five "bicubics"
 #
@@ -321,12 +313,12 @@ for k, name in enumerate(REDUCERS):
 # other's twin: $a = -0.75$, no antialiasing. At x4 that costs nine tenths of a decibel, as much as many a
 # published improvement. scikit-image interpolates with a spline, and its antialiasing is a Gaussian, which blurs
 # more. `scipy.ndimage.zoom` lays the *centres* of the corner pixels on each other, not the corners, so its LR is
-# shifted towards the borders, and the score falls by decibels.
+# shifted towards the borders.
 #
 # At x2, skipping antialiasing *raises* the score by half a decibel: LR then is sharper, and less has to be
 # guessed. So whoever reduces with OpenCV, and compares with a table that was made with MATLAB, has gained at x2
-# and lost at x4 before any network ran. In this course `pairs.degrade` makes every photograph's LR, with Pillow
-# in floating point.
+# and lost at x4 before any network ran. This course reduces photographs by `pairs.degrade`, which is Pillow in
+# floating point.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Sections 1 and 2: our twenty lines do what Pillow, torch and OpenCV do, and the sentences hold.
@@ -356,20 +348,18 @@ assert order[-1] - order[0] < 1  # texture
 #
 # $$ \mathrm{PSNR} = 10 \log_{10} \frac{L^2}{\mathrm{MSE}} \ \text{dB}. $$
 #
-# Two rules of thumb: half the rms error is 6 dB more; and a gain of 0.1 dB, a common one in tables, is an rms
-# error smaller by about one percent.
+# Half the rms error is 6 dB more; a gain of 0.1 dB, a common one in tables, is about one percent of the rms error.
 #
-# **SSIM** (Wang et al. 2004) compares not pixels but neighbourhoods. From their means $\mu$, standard deviations
-# $\sigma$ and covariance $\sigma_{xy}$ it makes three numbers:
+# **SSIM** (Wang et al. 2004) compares not pixels but neighbourhoods: Gaussian windows of 11 × 11 pixels, the
+# sliding table of section 1. From means $\mu$, standard deviations $\sigma$ and covariance $\sigma_{xy}$ it makes
 #
 # $$ l = \frac{2\mu_x\mu_y + c_1}{\mu_x^2 + \mu_y^2 + c_1}, \qquad
 # c = \frac{2\sigma_x\sigma_y + c_2}{\sigma_x^2 + \sigma_y^2 + c_2}, \qquad
 # s = \frac{\sigma_{xy} + c_2/2}{\sigma_x\sigma_y + c_2/2}. $$
 #
-# Is it as bright? Does it vary as much? Does it vary *in the same way*? SSIM is the mean of $l\,c\,s$ over the
-# picture; a neighbourhood is a Gaussian window of 11 × 11 pixels, the sliding table of section 1. The constants
-# $c_1 = (0.01 L)^2$ and $c_2 = (0.03 L)^2$ keep the fractions calm in dark and flat places. They contain the
-# peak, so whoever states the wrong peak gets another SSIM.
+# Is it as bright? Does it vary as much? Does it vary *in the same way*? SSIM is the mean of $l\,c\,s$. The constants
+# $c_1 = (0.01 L)^2$ and $c_2 = (0.03 L)^2$ keep the fractions calm in dark and flat places. They contain the peak, so
+# whoever states the wrong peak gets another SSIM.
 
 # %%
 def similarity(x, y, mean, peak=1.0):
@@ -382,6 +372,7 @@ def similarity(x, y, mean, peak=1.0):
     return np.array([luminance, (2 * both + c2) / (var_x + var_y + c2), (covariance + c2 / 2) / (both + c2 / 2)])
 
 
+# %%
 def window_mean(image):
     window = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
     for axis in (0, 1):
@@ -393,10 +384,6 @@ def ssim(x, y, peak=1.0):
     x, y = (np.asarray(image, float) for image in (x, y))
     return similarity(x, y, window_mean, peak).prod(0).mean()
 
-
-# %% [markdown]
-# Here is one row of pixels (black) that is damaged in four ways (orange). The mean square of the shaded
-# difference is *the same* in all of them, and so is PSNR. What do the three numbers say?
 
 # %% tags=["nbval-ignore-output"]
 place = np.linspace(0, 3, 121)[:-1]
@@ -415,9 +402,9 @@ for ax, (name, other) in zip(axes, rows.items(), strict=True):
 plotting.show(figure, alt="One row of pixels and four damaged ones of equal PSNR; l, c and s differ.", svg=True)
 
 # %% [markdown]
-# Each part answers to its own kind of damage: $l$ to brightness (very mildly), $c$ to contrast, $s$ to shape. So
-# SSIM holds apart what PSNR throws together. Next, five damages to a photograph, all of them of 22 dB: a root
-# search finds the strength of each.
+# One row of pixels (black), damaged in four ways (orange). The mean square of the shaded difference is the same in
+# all of them, and so is PSNR; $l$ answers to brightness (very mildly), $c$ to contrast, $s$ to shape. Next, five
+# damages to a photograph, all of them of 22 dB: a root search finds the strength of each.
 
 # %% tags=["nbval-ignore-output"]
 photo = camera[60:210, 170:320, 0].astype(float)
@@ -439,10 +426,9 @@ plotting.show(figure, alt="The photographer and five damaged versions of equal M
 
 # %% [markdown]
 # Five pictures, one PSNR. SSIM tells them apart, and roughly as an eye does: a little dimmer or brighter is nearly
-# the same picture, noise and blur are not. (Noise costs most in the flat sky, where nothing else varies.) But it
-# has blind spots of its own: a shift that nobody would notice in an album costs it more than a change of
-# brightness that everybody sees. And both measures are *distortions*: they ask how near the estimate is, and the
-# nearest estimate of something uncertain is an average, which is blurred. Blau and Michaeli (2018) proved that
+# the same picture, noise and blur are not. But a shift that nobody would notice in an album costs it more than a
+# change of brightness that everybody sees. And both measures are *distortions*: they ask how near the estimate is,
+# and the nearest estimate of something uncertain is an average, which is blurred. Blau and Michaeli (2018) proved that
 # nearness and natural looks pull against each other. So this course shows the picture beside the number.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
@@ -495,10 +481,9 @@ ax.set_axis_off()
 plotting.show(figure, alt="Two pipelines from HR to a score, with the places where values are rounded.", svg=True)
 
 # %% [markdown]
-# From left to right a photograph becomes a score; only the orange box is the method. In the upper row it never
-# sees colour; in the lower one the last luma stays unrounded. What do such choices do to a score? One picture, the
-# cat Chelsea (Stéfan van der Walt, CC0), reduced and enlarged four times, then scored as well-known repositories
-# do.
+# From left to right a photograph becomes a score; only the orange box is the method. In the upper row it never sees
+# colour; in the lower one the last luma stays unrounded. What do such choices do? One picture, the cat Chelsea
+# (Stéfan van der Walt, CC0), reduced and enlarged four times, then scored as well-known repositories do.
 
 # %%
 BT601 = np.array([65.481, 128.553, 24.966]) / 255  # its sum is 219 / 255
@@ -521,17 +506,15 @@ for name, (db, right, wrong) in scored.items():
 # The picture never changed; the score moved by one and a half decibels, and every row is somebody's honest choice.
 # Most of it is the factor 219/255 of television's luma.
 #
-# The last column is a mistake, and it flatters. scikit-image once took the peak of floating-point images to be 2,
-# since floats may lie between -1 and 1 there, and wrong SSIMs came of it
-# ([scikit-image #6595](https://github.com/scikit-image/scikit-image/pull/6595)); today it refuses to guess. On a
-# lens, most of which is dark sky, the effect is larger still (lesson 05): a reported .99 beside a neighbour's .97
-# may be two peaks, and no better picture.
+# The last column is a mistake, and it flatters. scikit-image once took the peak of floating-point images to be 2
+# ([#6595](https://github.com/scikit-image/scikit-image/pull/6595)); today it refuses to guess. On a lens, most of
+# which is dark sky, a reported .99 beside a neighbour's .97 may be two peaks, and no better picture (lesson 05).
 #
 # ### Two conventions, one benchmark
 #
 # Here are both rows of the drawing as code. The five photographs of Set5 (Bevilacqua et al. 2012) are the test of
-# a protocol, for everybody prints bicubic's score on them. They carry no licence, so we show numbers only. Each
-# photograph is scored, then the PSNRs are averaged: a PSNR of the mean MSE would be ruled by the worst photograph.
+# a protocol, for everybody prints bicubic's score on them. They carry no licence, so we show numbers only. The PSNR
+# of each photograph is taken, then the mean: a PSNR of the mean MSE would be ruled by the worst photograph.
 
 # %%
 def protocol(rgb, scale, convention):
@@ -547,6 +530,7 @@ def protocol(rgb, scale, convention):
     return psnr(hr[inner], sr[inner]), ssim(hr[inner], sr[inner])
 
 
+# %%
 def bicubic_scores(photographs, convention):
     return {scale: np.mean([protocol(rgb, scale, convention) for rgb in photographs], 0) for scale in (2, 3, 4)}
 
@@ -611,8 +595,8 @@ for name, scores in deep_scores.items():
 # %% [markdown]
 # *Which* bicubic enlarges is worth about a third of a decibel. With $a = -0.75$ the kernel sharpens the arcs, which
 # were sharp enough, and the noise. It is torch's and OpenCV's, and published scores rest on it; so the course, too,
-# quotes it on this track (`srutils evaluate` does), and counts "decibels above bicubic" from there. Keep in mind
-# that a third of a decibel of them is to be had by choosing Keys' own $a$.
+# counts "decibels above bicubic" from there on this track (`srutils evaluate` does). A third of a decibel of them is
+# to be had by choosing Keys' own $a$.
 #
 # ### The ceiling
 #
@@ -620,8 +604,8 @@ for name, scores in deep_scores.items():
 # everything else. Suppose a demon told us the true scene. All that remains is to predict the noise from what LR
 # holds of it. LR is a linear map of HR, $\mathrm{LR} = B\,\mathrm{HR}\,B^T$, so LR minus the resized truth *is*
 # $B\,n\,B^T$. The best prediction of $n$ is $B^+ (B\,n\,B^T) B^{+T}$, with the pseudo-inverse $B^+$. That is the
-# **oracle**. No network can beat it on average, as it knows more than any network. (For white noise it is exact;
-# for photon noise, which grows with the light, it is so to less than 0.01 dB.)
+# **oracle**. No network can beat it on average, as it knows more than any network. (For white noise this is exact;
+# for photon noise, to less than 0.01 dB.)
 
 # %%
 B = weights(150, 75, sharper, antialias=False, edge="repeat")
@@ -635,16 +619,14 @@ for name in references:
     print(f"{name:16} {level[name]:.2f} dB, {gain:+.2f} dB against the test's own bicubic")
 
 # %% tags=["nbval-ignore-output"]
-errors = {f"error of {name}": sr - hr for name, sr in references.items()}
-errors["error of bicubic, a = -0.75"] = deep_sr["bicubic, a = -0.75"] - hr
 without_noise = resize(B @ truth @ B.T, (150, 150), sharper, antialias=False, edge="repeat")
-errors["bicubic's, without noise"] = without_noise - truth
+errors = {"oracle": oracle - hr, "noise-free truth": truth - hr}
+errors |= {"bicubic, a = -0.75": deep_sr["bicubic, a = -0.75"] - hr, "bicubic's, without noise": without_noise - truth}
 figure, ax = plt.subplots(figsize=(7.6, 3.3))
 for (name, error), colour in zip(errors.items(), (0, 2, 4, 3), strict=True):
     frequency, power = metrics.radial_power_spectrum(error[..., None])
     ax.semilogy(frequency, power.mean(0), color=plotting.COLOURS[colour], label=name)
-ax.axvline(0.25, color="0.5", linestyle="--", linewidth=1)
-ax.text(0.255, 1.4e-6, "LR's Nyquist", color="0.4", fontsize=8)
+ax.axvline(0.25, color="0.5", linestyle="--", linewidth=1, label="LR's Nyquist frequency")
 ax.set(xlabel="frequency [cycles per HR pixel]", ylabel="power of the error", ylim=(1e-6, 4e-4))
 figure.legend(loc="outside right center", fontsize=9)
 plotting.show(figure, alt="Error power against frequency, of the oracle, the truth and bicubic.", svg=True)
@@ -653,11 +635,10 @@ plotting.show(figure, alt="Error power against frequency, of the oracle, the tru
 # The ceiling lies less than a decibel above the test's bicubic, and **the perfect picture scores below bicubic**.
 # The figure shows why; it splits each error by how fine it is. The truth differs from HR by HR's noise, which is
 # white: a flat line (light blue). The oracle (black) is right about the scene *and* about coarse noise, which LR
-# holds; for the finest noise, which nobody knows, it ends near that line. Bicubic (orange) lies between the two
-# over most of the range: it beats the truth by *copying the noise* that LR holds, and the score counts that as
-# success. On the scene itself (green) it errs only at the coarse end, where $a = -0.75$ sharpens the arcs too much,
-# and at the fine end, where the kernel lets mirror images through. What is left below the oracle can only be
-# gained by interpolating noise well, and says nothing about lenses.
+# holds. Bicubic (orange) lies between the two over most of the range: it beats the truth by *copying the noise* that
+# LR holds, and the score counts that as success. On the scene itself (green) it errs at the coarse end, where
+# $a = -0.75$ sharpens the arcs too much, and at the fine end, where the kernel lets mirror images through. What is
+# left below the oracle can only be gained by interpolating noise well, and says nothing about lenses.
 #
 # ### What others report
 #
@@ -706,9 +687,9 @@ plotting.show(figure, alt="Reported scores by project, with bands for our bicubi
 # scene. Bicubic neither undoes LR's blur nor removes its noise, so beating it proves little. An astronomer would
 # deconvolve. So shall we.
 #
-# **The instrument.** What LR saw, given the scene $x$: blur by the *difference* of the two PSFs (for Gaussians, the
-# widths subtract in squares), average over `scale` × `scale` pixels, keep one value each. Blur and average are
-# convolutions, and in Fourier space a convolution is a product: with the transfer function $T$.
+# What LR saw, given the scene $x$: blur by the *difference* of the two PSFs (for Gaussians, the widths subtract in
+# squares), average over `scale` × `scale` pixels, keep one value each. Blur and average are convolutions, and in
+# Fourier space a convolution is a product: with the transfer function $T$.
 
 # %%
 def transfer(n, scale, fwhm=None):
@@ -720,6 +701,7 @@ def transfer(n, scale, fwhm=None):
     return np.outer(blur * average, blur * average).astype(np.complex64)
 
 
+# %%
 def chi_square(y, x, scale):
     """Chi square per LR pixel if the scenes x (N, H, W) are to explain the counts in y (N, h, w)."""
     seen = fft.ifft2(fft.fft2(x) * transfer(x.shape[-1], scale)).real[:, ::scale, ::scale]
@@ -764,6 +746,10 @@ def wiener(y, T, scale, corner, slope, noise):
 #
 # $D$ being the instrument, sky included. Light stays positive by construction. We may also ask the scene to be
 # smooth, as if a Gaussian of some width had been part of the instrument, and smooth the result at the end.
+#
+# **Tuning.** Whoever chooses constants on the test lenses reports a number that nobody can repeat, so we use the
+# *validation* split, which shares no lens with the others. Wiener has three constants, and gets a grid;
+# Richardson-Lucy has a smoothing and a number of iterations, and one run gives all numbers at once.
 
 # %%
 def richardson_lucy(y, T, scale, checkpoints, sky=lensing.SKY / lensing.PEAK, smoothing=0.0):
@@ -791,13 +777,6 @@ def richardson_lucy(y, T, scale, checkpoints, sky=lensing.SKY / lensing.PEAK, sm
             kept[iteration] = apply(x, smooth)
     return kept
 
-
-# %% [markdown]
-# ### Tuning, on validation lenses
-#
-# Both have constants to choose. Whoever chooses them on the test lenses reports a number that nobody can repeat, so
-# we use the *validation* split, which shares no lens with the others. Wiener has three constants, and gets a grid;
-# Richardson-Lucy has a smoothing and a number of iterations, and one run gives all numbers at once.
 
 # %%
 VALIDATION = {scale: lensing.lens_set("telescope", N, scale=scale, split="val") for scale in (2, 4)}
@@ -844,10 +823,8 @@ plotting.show(figure, alt="PSNR against iterations: it rises, peaks and falls; s
 # %% [markdown]
 # PSNR rises while Richardson-Lucy sharpens the arcs, peaks, and falls as it begins to fit the noise. Stopping at the
 # peak is *early stopping*, decades before neural networks made it famous. At x2 smoothing lifts the peak by several
-# tenths of a decibel and flattens the fall; at x4 it does not help. The grid above found the same corner and slope
-# for Wiener at both scales, as it should: they describe the scenes, not the telescope.
-#
-# ### On the test lenses
+# tenths of a decibel; at x4 it does not help. (Wiener's corner and slope came out alike at both scales, as they
+# should: they describe the scenes, not the telescope.)
 #
 # Now, once, the test split, with nothing left to choose.
 
@@ -875,11 +852,11 @@ plotting.show(figure, alt="A lens: truth, LR, bicubic, two deconvolutions, and t
 
 # %% [markdown]
 # Top to bottom: the lens, a part of it, and the error. Bicubic's error is the arc itself: too wide, too faint.
-# Wiener restores much of it, and pays with ripples in the dark sky, because one filter serves the bright arc and the
-# empty field alike. Richardson-Lucy knows that light is positive and that dark pixels have little noise, so its sky
-# is clean. Made from LR at x2 it is, on average, even closer to the truth than the real HR exposure, which is noisy.
-# That is no paradox: a prior (light is positive and smooth) is worth photons. So **"better than HR" is not yet
-# news** on this track, and "better than bicubic" never is.
+# Wiener restores much of it, and pays with ripples in the dark sky, because one filter serves bright arc and empty
+# field alike. Richardson-Lucy knows that light is positive and that dark pixels have little noise, so its sky is
+# clean. Made from LR at x2 it is, on average, even closer to the truth than the real HR exposure, which is noisy: a
+# prior (light is positive and smooth) is worth photons. So **"better than HR" is not yet news** on this track, and
+# "better than bicubic" never is.
 #
 # ## 7. The baselines
 #
@@ -904,12 +881,11 @@ display(Markdown("\n".join(lines)))
 
 # %% [markdown]
 # Means over lenses, with the standard deviation of PSNR over lenses. On `deeplense` the target is the noisy HR, on
-# `telescope` the noise-free truth; so do not compare across columns. The spread on `telescope` is about two
-# decibels: two methods must be compared on *the same* lenses.
+# `telescope` the noise-free truth; so do not compare across columns. Lenses differ by some two decibels on
+# `telescope`: compare two methods on *the same* ones.
 #
 # PSNR and SSIM disagree here. Wiener is some five decibels above bicubic and yet *below* it in SSIM; so is the noisy
-# HR beside x2. Both have grain in the dark sky, where $\mu$ and $\sigma$ are small and SSIM is at its strictest.
-# Richardson-Lucy is the best of what is made of LR by both.
+# HR beside x2. Both have grain in the dark sky, where SSIM is at its strictest.
 #
 # ## What went wrong and why
 #
@@ -933,9 +909,9 @@ display(plotting.knob(frames, labels, start=2))
 
 # %% [markdown]
 # Turn the knob. Left is the truth, right the same arc as the iterations go on. In the end it is broken up into
-# bright specks. They look sharp, they look like star-forming clumps, and they fit the data better than the truth
-# does: chi square falls below 1, which is how overfitting looks when the noise is known. Nothing warns you, for the
-# fit improves with every iteration. On a real lens there is no truth, and somebody might have published the specks.
+# bright specks. They look like star-forming clumps, and they fit the data better than the truth does: chi square
+# falls below 1, which is how overfitting looks when the noise is known. Nothing warns you, for the fit improves with
+# every iteration. On a real lens there is no truth, and somebody might have published the specks.
 #
 # Second, Wiener with the wrong PSF. We tell it that LR's PSF is narrower or wider than it was.
 
@@ -948,9 +924,9 @@ for factor in (0.8, 0.9, 1.0, 1.1, 1.2):
     print(f"PSF taken as {factor:.1f} of the real width: {wrong_psf[factor]:.2f} dB")
 
 # %% [markdown]
-# Ten percent of error in the width costs part of the gain, twenty percent much of it, and too wide is worse than too
-# narrow: it sharpens what was never blurred. A trained network has the same weakness, hidden: it learned one PSF, and
-# nobody can turn a knob when the seeing changes.
+# Ten percent of error in the width costs part of the gain, twenty percent much of it; too wide is worse than too
+# narrow, for it sharpens what was never blurred. A trained network has the same weakness, hidden: it learned one PSF,
+# and has no knob to turn when the seeing changes.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Sections 5 to 7: our oracle and deconvolvers are the course's, the search finds what it ships, the sentences hold.
@@ -990,20 +966,18 @@ assert max(wrong_psf, key=wrong_psf.get) == 1.0 and wrong_psf[1.2] < wrong_psf[0
 # %% [markdown]
 # ## Recap
 #
-# - **A convolution** is a table of weights that slides over a picture. An interpolation kernel is one whose weights
-#   depend on the distance. None brings back a texture that LR lacks.
+# - **A convolution** is a table of weights that slides over a picture; an interpolation kernel's weights depend on
+#   the distance. None brings back a texture that LR lacks.
 # - **A PSNR without its protocol says little.** The library that made LR moved it by almost a decibel, luma and
-#   shaving by one and a half, and a wrong peak lifts SSIM for free. Set5's bicubic row is the test of a protocol.
+#   shaving by one and a half; a wrong peak lifts SSIM for free. Set5's bicubic row is the test of a protocol.
 # - **DeepLense's test has a ceiling** of less than a decibel above its bicubic, set by noise that no one can know. The
-#   perfect picture scores below bicubic because bicubic copies noise and the target is noisy.
-# - **The numbers to beat** stand in section 7. On `telescope` that is Richardson-Lucy, tuned on validation lenses: many
-#   decibels above bicubic, with two constants and no training.
+#   perfect picture scores below bicubic, which copies noise that the target has.
+# - **The numbers to beat** stand in section 7. On `telescope` that is Richardson-Lucy, tuned on validation lenses.
 #
 # To score any of these methods on pictures of your own:
 #
 # ```
 # srutils evaluate bicubic --data MY_PHOTOS --scale 4
-# srutils evaluate richardson-lucy --data telescope --scale 2
 # ```
 
 # %% [markdown]
