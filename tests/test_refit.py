@@ -34,6 +34,8 @@ def test_noisy_images_give_einstein_radius_and_shear_back(lenses, scale):
     assert np.abs(shear).max() < 0.01
     assert found["chi2"] == pytest.approx(np.ones(6), abs=0.15)  # what is left is photon noise
     assert found["model"].shape == images.shape
+    pull = (found["theta_E"] - true["theta_E"]) / np.sqrt(found["covariance"][:, 0, 0])
+    assert 0.3 < np.sqrt(np.mean(pull**2)) < 2  # the error bars are of the size of the errors
 
 
 def test_the_start_is_off_and_depends_on_seed_and_lens_alone(lenses):

@@ -75,7 +75,7 @@ def compare(a, b, lens):
 exercises.check(7, 1, compare)
 
 # %% [markdown]
-# Now the thirty triplets of the lesson's section 3. Beside the right error stand two wrong ones: that of methods
+# Now the thirty triplets of the lesson's section 6. Beside the right error stand two wrong ones: that of methods
 # which were tried on *different* images, and that of ninety images which have nothing to do with each other.
 
 # %% tags=["nbval-ignore-output"]
@@ -147,7 +147,7 @@ exercises.check(7, 2, limit)
 
 # %% [markdown]
 # Do other limits keep the promise? The quantile of the old scores, the bell curve's 1.64 standard deviations, and
-# the largest score (the lesson's) are put to the test with scores from a law with a long tail, whose false alarms
+# the largest score are put to the test with scores from a law with a long tail, whose false alarms
 # can be computed: 1,000 sets of smooth lenses for every size of the set.
 
 # %%
@@ -191,11 +191,11 @@ plotting.show(figure, alt="False alarms against the number of smooth lenses, for
 # %% [markdown]
 # Limits by rank lie on the promise or below it, and below 19 lenses there is none (no false alarms, and no
 # discoveries). The quantile promises too much, least of all where lenses are many. The bell curve is wrong for any
-# number, since the scores do not follow it. The largest score keeps *a* promise, 1 in n + 1, which is 8 % for the
-# lesson's twelve lenses, and one in two hundred where two hundred were tried.
+# number, since the scores do not follow it. The largest score (the
+# lesson's) keeps *a* promise, 1 in n + 1: 8 % with twelve lenses, one in two hundred with 199.
 #
 # And real scores? We let the lesson's judge fit 29 smooth lenses of `telescope` at x4, once in LR and once in
-# SRResNet's pictures. (It is the lesson's `judged`, shortened.) What happens to a limit that was made from LR when it
+# SRResNet's pictures. (It is the lesson's `misfit`, shortened.) What happens to a limit that was made from LR when it
 # is used on the network's pictures?
 
 # %% tags=["nbval-ignore-output"]
@@ -320,7 +320,7 @@ assert errors["richardson-lucy"].mean() > sixteen["richardson-lucy"] / 16
 # %% [markdown]
 # ## What the three have in common
 #
-# Each time the question was: *how many independent things are there?* Thirty lenses, not ninety images (1). Twelve
-# smooth lenses, of which a thirteenth is as good as any (2). LR's pixels, and not the sixteen times as many that an
+# Each time the question was: *how many independent things are there?* Thirty lenses, not ninety images (1). The smooth
+# lenses at hand, among which a new one is as good as any (2). LR's pixels, and not the sixteen times as many that an
 # upscaler shows (3). Whoever counts too many gets errors that are too small, and publishes them. Back to
-# [the lesson](../07_scoreboard.ipynb), or to where it all began, [the first solutions](01_data_exploration.ipynb).
+# [the lesson](../07_scoreboard.ipynb).
