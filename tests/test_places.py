@@ -140,4 +140,4 @@ def test_a_fork_has_its_own_links_everywhere(fork):
         if path.suffix in (".md", ".py", ".ipynb", ".toml", ".cff"):
             assert project.repository() not in path.read_text(encoding="utf-8"), path.relative_to(fork)
     text = (fork / "README.md").read_text(encoding="utf-8")
-    assert badges("you/fork") in text and "gh/you/fork" in text
+    assert badges("you/fork") in text and "stand-in" not in text

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import copy
 import hashlib
+import re
 import sys
 from pathlib import Path
 
@@ -46,6 +47,9 @@ from tools.project import (
 )
 from tools.saved import write_saved
 from tools.setup_cell import BEGIN, FIRST_LINE, METADATA, badges, replace_badges, setup_cell
+
+# The README's note that its links lead nowhere yet; it goes when they are pointed to a repository.
+STAND_IN = re.compile(r"<!-- stand-in -->.*?<!-- /stand-in -->\n+", re.DOTALL)
 
 
 def generate(nb, name: str, repo: str) -> None:
@@ -187,7 +191,7 @@ def set_links(repo: str, root: Path = ROOT) -> list[Path]:
         if not path.is_file():
             continue
         text = path.read_text(encoding="utf-8")
-        new = text
+        new = STAND_IN.sub("", text)
         for before in ("github.com/", "/github/", "/gh/"):
             new = new.replace(f"{before}{old}", f"{before}{repo}")
         if new != text:
