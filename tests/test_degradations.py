@@ -1,6 +1,7 @@
 """Blur, noise, JPEG, and the random chains of them that make LR as nobody knows how."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from scipy.ndimage import gaussian_filter
 
 from srutils import degradations
 from srutils.pairs import degrade, resize
-from srutils.recipes import feeds
+from srutils.recipes import data, feeds, register
+from srutils.recipes.settings import Settings
 
 CHAINS = [degradations.draw(4, np.random.default_rng(seed)) for seed in range(300)]
 
@@ -130,3 +132,39 @@ def test_a_batch_depends_on_its_number_and_the_seed_alone():
     again = batch(5, 1)
     assert (again == batch(5, 1)).all()
     assert not (again == batch(6, 1)).all() and not (again == batch(5, 2)).all()
+
+
+# ---------------------------------------------------------------- the recipe
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Twenty smooth photographs, and a cache of the test's own."""
+    monkeypatch.setenv("SR_CACHE", str(tmp_path / "cache"))
+    for seed in range(20):
+        levels = np.rint(255 * smooth(32, seed=seed)).astype(np.uint8)
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(levels).save(tmp_path / f"photos/{seed}.png")
+    return tmp_path / "photos"
+
+
+def test_what_is_scored_is_spoiled_once_for_all_and_what_is_learned_from_is_not(folder):
+    clean = data.photographs(folder, 4)
+    first, second = (data.spoiled(clean, {"clean": 0.0, "jpeg": 0.5}) for _ in range(2))
+    assert first.fingerprint == second.fingerprint != clean.fingerprint
+    for part in ("val", "test"):
+        before, after = (getattr(one, part) for one in (clean, first))
+        assert all((a == b).all() for a, b in zip(before[1], after[1], strict=True))
+        assert not any((a == b).all() for a, b in zip(before[0], after[0], strict=True))
+    assert all((a == b).all() for a, b in zip(clean.train[0], first.train[0], strict=True))
+    assert "LR spoiled by random blur, resizing, noise and JPEG" in first.says
+
+
+def test_the_recipe_begins_with_the_network_that_knows_clean_photographs(folder, tmp_path, monkeypatch):
+    torch, srresnet = pytest.importorskip("torch"), pytest.importorskip("srutils.recipes.srresnet")
+    recipe, begin = register.find("real-photo-x4"), tmp_path / "begin.pt"
+    assert recipe.options["start"] == "srresnet-photo-x4"
+    small = recipe.options | {"width": 4, "blocks": 1, "batch": 2, "patch": 8, "start": str(begin)}
+    torch.save(srresnet.build(small, (4,)).state_dict(), begin)
+    monkeypatch.setattr(srresnet, "deliver", lambda run, trainer, parts, **facts: (run.start.name, run.steps))
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(recipe.name, steps=2, device="cpu", data=folder)
+    assert srresnet.run(settings, replace(recipe, options=small)) == ("begin", 2)

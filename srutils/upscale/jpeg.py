@@ -1,4 +1,4 @@
-"""How strongly a JPEG file was compressed: a network that knows undamaged photographs sharpens that, too."""
+"""What compression did to a file: a network that knows undamaged photographs sharpens that, too."""
 
 from __future__ import annotations
 
@@ -25,14 +25,32 @@ def jpeg_quality(source: Path) -> float | None:
     return (200 - percent) / 2 if percent <= 100 else 5000 / percent
 
 
+def is_lossy_webp(source: Path) -> bool:
+    """Tell whether a file is a WebP picture that was compressed with loss: it has a chunk called "VP8 "."""
+    with open(source, "rb") as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WEBP":
+            return False
+        while len(chunk := file.read(8)) == 8 and chunk[:4] not in (b"VP8 ", b"VP8L", b"ANMF"):
+            size = int.from_bytes(chunk[4:], "little")
+            file.seek(size + size % 2, 1)
+    return chunk[:4] == b"VP8 "
+
+
+def compression(source: Path) -> str | None:
+    """Say what a file was compressed to if it was strongly: "JPEG of quality 75", "lossy WebP"; else None."""
+    quality = jpeg_quality(source)
+    if quality is not None:
+        return f"JPEG of quality {quality:.0f}" if quality < GOOD else None
+    return "lossy WebP" if is_lossy_webp(source) else None
+
+
 def compression_note(source: Path, up: Chain) -> str | None:
     """Say that a network will sharpen the traces of compression, if it will."""
     if not up.card or up.card["channels"] == "gray" or up.name.startswith("real-"):
         return None
-    quality = jpeg_quality(source)
-    if quality is None or quality >= GOOD:
-        return None
-    return (
-        f"{up.name} knows undamaged photographs, and makes the traces of JPEG compression sharper, too; "
+    found = compression(source)
+    return found and (
+        f"{up.name} knows undamaged photographs, and makes the traces of compression ({found}) sharper, too; "
         "--blend 0.5 softens them, --model bicubic leaves them as they are"
     )
