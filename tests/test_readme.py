@@ -118,13 +118,22 @@ def test_rows_of_panels_are_the_figures_own_pixels():
         readme_pictures.rows_of_panels(figure, (0, 4))
 
 
-def test_a_figure_needs_a_name_of_its_own():
+def test_a_figure_needs_a_name_of_its_own(tmp_path):
     dot = Image.new("RGB", (8, 8))
     one = png_cell(dot, "readme-figure", "figure-a")
-    assert set(readme_pictures.figures([new_notebook(cells=[one])])) == {"a.png"}
+    assert set(readme_pictures.figures([new_notebook(cells=[one])], tmp_path)) == {"a.png"}
     for cells in ([one, png_cell(dot, "readme-figure", "figure-a")], [png_cell(dot, "readme-figure")]):
         with pytest.raises(ValueError, match="a name of its own"):
-            readme_pictures.figures([new_notebook(cells=cells)])
+            readme_pictures.figures([new_notebook(cells=cells)], tmp_path)
+
+
+def test_a_picture_stays_where_its_data_are_missing(tmp_path):
+    cell = new_code_cell("draw()", metadata={"tags": ["readme-figure", "figure-a"]})
+    nb = new_notebook(cells=[cell])
+    with pytest.raises(ValueError, match="needs a picture"):
+        readme_pictures.figures([nb], tmp_path)
+    Image.new("RGB", (3, 2), "red").save(tmp_path / "a.png")
+    assert readme_pictures.figures([nb], tmp_path)["a.png"].size == (3, 2)
 
 
 def test_a_lessons_row_is_read_from_its_notebook():

@@ -89,7 +89,9 @@ def made(root: Path = ROOT) -> tuple[dict[Path, str], dict[str, object]]:
     found, repo = tables(list(named.values())), repository(root)
     known = found | {"lessons": readme_lessons.table(named, repo), "models": readme_models.table()}
     texts = {path: fill(path.read_text(encoding="utf-8"), known, repo) for path in pages(root)}
-    return texts, readme_pictures.figures(list(named.values())) | readme_lessons.thumbnails(named)
+    return texts, readme_pictures.figures(
+        list(named.values()), root / "docs" / "pictures"
+    ) | readme_lessons.thumbnails(named)
 
 
 def is_current(name: str, picture) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from pathlib import Path
 
 # The title above the panels is row 0. What is not named here is taken whole.
 ROWS = {"photo": (0, 1, 2), "lens": (0, 2, 3)}
@@ -71,13 +72,15 @@ def rows_of_panels(picture, wanted: tuple[int, ...]):
     return new
 
 
-def figures(notebooks: list) -> dict[str, object]:
+def figures(notebooks: list, folder: Path) -> dict[str, object]:
     """Return the README's figures: ``{file name: picture}`` (Pillow, RGB).
+
+    Where a cell stores none, for want of data, the picture that lies in `folder` stays as it is.
 
     Raises
     ------
     ValueError
-        A cell tagged ``readme-figure`` has no name or no picture, or two have one name.
+        A cell tagged ``readme-figure`` has no name or no picture at all, or two have one name.
     """
     from PIL import Image
 
@@ -87,13 +90,15 @@ def figures(notebooks: list) -> dict[str, object]:
         if "readme-figure" not in tags:
             continue
         names = [tag.removeprefix("figure-") for tag in tags if tag.startswith("figure-")]
-        data = stored_png(cell)
-        if len(names) != 1 or data is None or f"{names[0]}.png" in found:
+        file = f"{'-'.join(names)}.png"
+        data, old = stored_png(cell), folder / file
+        if len(names) != 1 or file in found or not (data or old.is_file()):
             raise ValueError(f"a cell tagged readme-figure needs a picture and a name of its own, got {tags}")
-        picture = Image.open(io.BytesIO(data)).convert("RGB")
+        picture = Image.open(io.BytesIO(data or old.read_bytes())).convert("RGB")
         rows = ROWS.get(names[0])
-        chosen = rows_of_panels(picture, rows) if rows else picture
-        found[f"{names[0]}.png"] = trimmed(chosen, MARGIN)
+        if data:
+            picture = trimmed(rows_of_panels(picture, rows) if rows else picture, MARGIN)
+        found[file] = picture
     return found
 
 
