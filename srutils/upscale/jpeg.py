@@ -38,7 +38,7 @@ def is_lossy_webp(source: Path) -> bool:
 
 
 def compression(source: Path) -> str | None:
-    """Say what a file was compressed to if it was strongly: "JPEG of quality 75", "WebP with loss"; else None."""
+    """Say how a file was compressed if that shows: "JPEG of quality 75", "WebP with loss"; else None."""
     quality = jpeg_quality(source)
     if quality is not None:
         return f"JPEG of quality {quality:.0f}" if quality < GOOD else None
@@ -51,6 +51,6 @@ def compression_note(source: Path, up: Chain) -> str | None:
         return None
     found = compression(source)
     return found and (
-        f"{up.name} knows undamaged photographs, and makes the traces of {found[:4].strip()} compression sharper, "
-        "too; --blend 0.5 softens them, --model bicubic leaves them as they are"
+        f"{up.name} knows undamaged photographs, and makes the traces of {found.split()[0]} compression "
+        "sharper, too; --blend 0.5 softens them, --model bicubic leaves them as they are"
     )
