@@ -181,8 +181,8 @@ def _why(names: list[str], measured: bool, scale: float, compressed: str | None)
         )
     if names[0] == SPOILED:
         return (
-            f"{chosen} was chosen at x{scale:.4g} for a picture in {compressed}, whose traces it was trained to "
-            "remove; --model takes another"
+            f"{chosen} was chosen at x{scale:.4g} for a picture in {compressed}, whose traces it was trained "
+            "to remove; --model takes another"
         )
     return f"{chosen} was chosen for pictures at x{scale:.4g}; --model takes another"
 
