@@ -106,7 +106,7 @@ def pack(out: Path, tgz: bytes, root: Path = ROOT) -> None:
     runtime = {
         "worker": (sources / "worker.js").read_text(encoding="utf-8"),
         "ort": ort.decode(),
-        "wasm": text_of(gzip.compress(wasm, 9, mtime=0)),
+        "wasm": text_of(gzip.compress(wasm, 6, mtime=0)),
     }
     out.mkdir(parents=True, exist_ok=True)
     for name in ("page.js", "page.css"):
