@@ -20,21 +20,16 @@
 # **You will do**
 #
 # - make low-resolution (LR) pictures from high-resolution (HR) ones, and measure what is lost;
-# - bend light around a galaxy with the lens equation, in thirty lines of NumPy;
-# - watch a telescope turn a sky into pixels: blur, binning, photons;
+# - build a gravitational lens in thirty lines of NumPy, and watch a telescope turn it into pixels;
 # - find out, from the files alone, which computation made the LR images of a benchmark;
 # - let a deliberately silly "network" cheat its way past a bad data split.
 #
-# **You will learn**
-#
-# - where the centre of an LR pixel lies, and what it costs to be wrong about it;
-# - what the Nyquist limit, aliasing and the noise floor mean for super-resolution;
-# - why an Einstein ring is a ring, and how faint the trace of dark-matter clumps in it is;
-# - to ask of any data set: *is LR a second observation, or a copy of HR?*
+# **You will learn** where an LR pixel lies; what the Nyquist limit, aliasing and the noise floor mean for
+# super-resolution; why an Einstein ring is a ring, and how faint the trace of dark-matter clumps in it is; and to
+# ask of any data set: *is LR a second observation, or a copy of HR?*
 #
 # **You will need** basic NumPy, and about 35 minutes to read. The code runs in about a minute on a laptop
-# without a GPU. No download: photographs come with scikit-image, lenses are simulated. Real Hubble images
-# appear where `SR_DATA` points to them.
+# without a GPU, and downloads nothing. Real Hubble images appear where `SR_DATA` points to them.
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output", "set-up"]
 # Set-up: run this cell first. It is the same in JupyterLab, Colab, Kaggle and Binder, and it leaves the
@@ -500,9 +495,8 @@ plotting.show(figure, alt="Spectra of both tracks: the signal falls onto a flat 
 
 # %% [markdown]
 # **`telescope`** (left). The LR curves fall away from HR's *long before their Nyquist limits* (dashed): that is
-# the wider PSF. At x2 the curve lies on the floor before it reaches its limit, at x4 it ends little above.
-# So blur and noise end the detail here, hardly the pixels. To win something back, a method must undo blur in the presence of noise; enlarging
-# pixels nicely is not enough.
+# the wider PSF. At x2 the curve lies on the floor before its limit, at x4 it ends little above. So blur and noise
+# end the detail here, hardly the pixels. To win something back, a method must undo blur in the presence of noise.
 #
 # **`deeplense`** (right) is different in two ways. The scene is drowned in HR's own noise *before* LR's Nyquist
 # limit, so LR has lost nothing of it. And LR's noise ends at **more than twice** HR's floor, though on this
@@ -933,19 +927,17 @@ assert len(np.unique(rings)) == np.size(rings)
 #
 # ## Recap
 #
-# - **A pixel is a mean.** LR pixel $i$ sits at $(i+\tfrac12)s-\tfrac12$; a shift to $i\,s$ cost 1.5 dB at x2
-#   and 2 dB at x4.
+# - **A pixel is a mean.** LR pixel $i$ sits at $(i+\tfrac12)s-\tfrac12$; to be wrong about it cost 1.5 dB at x2 and
+#   2 dB at x4.
 # - **Nyquist, aliasing, noise floor.** LR holds nothing beyond $0.5/s$ cycles per HR pixel; without antialiasing,
-#   detail from there is folded onto coarse detail. Where the signal lies under the noise, detail has ended
-#   already, whatever the pixels.
-# - **A ring is a ring** because $\boldsymbol\beta=\boldsymbol\theta-\boldsymbol\alpha(\boldsymbol\theta)$ folds
-#   the sky: several directions lead to the same piece of the source.
-# - **Subhalos** change a typical pixel of an HR arc by a tenth of its noise: five sigma for all pixels together,
-#   and below three for about a quarter of the lenses.
-# - **Second observation or copy?** DeepLense's LR images are copies: four taps with $a=-0.75$ of the noisy HR. On
-#   `telescope` no kernel explains LR better than the photon noise of two exposures allows.
-# - **Leakage.** A memoriser gained 1.3 dB over bicubic on photographs that it had seen, and lost 2.0 dB on
-#   others.
+#   detail from there is folded onto coarse detail. Under the noise floor detail has ended, whatever the pixels.
+# - **A ring is a ring** because the lens equation folds the sky: several directions lead to the same piece of the
+#   source.
+# - **Subhalos** change a typical pixel of an HR arc by a tenth of its noise. All pixels together make five sigma,
+#   and less than three for about a quarter of the lenses.
+# - **Second observation or copy?** DeepLense's LR images are copies of the noisy HR. On `telescope` no kernel
+#   explains LR better than the photon noise of two exposures allows.
+# - **Leakage.** A memoriser gained 1.3 dB over bicubic on photographs that it had seen, and lost 2.0 dB on others.
 
 # %% [markdown]
 # ## Exercises
