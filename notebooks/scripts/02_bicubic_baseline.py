@@ -177,7 +177,8 @@ figure, axes = plt.subplots(1, 5, figsize=(10, 2.3), sharey=True)
 for ax, (name, kernel) in zip(axes, [(n, k) for n, (k, _) in KERNELS.items()] + [("a = -0.75", sharper)], strict=True):
     weight = kernel(x[:, None] - pixels)
     answer = weight @ step / weight.sum(1)
-    ax.plot(x, answer, pixels, step, "ko", markersize=4)
+    ax.plot(x, answer, color=plotting.COLOURS[5])
+    ax.plot(pixels, step, "ko", markersize=4)
     ax.set(title=f"{name}: {answer.max() - 1:+.0%}", xlim=(3.8, 11.2), ylim=(-0.2, 1.2), xlabel="LR pixels")
 plotting.show(figure, alt="An edge between pixels, filled in by five kernels; three of them overshoot.", svg=True)
 
@@ -805,7 +806,7 @@ best_lucy = {}
 for scale, curves in search.items():
     width = max(curves, key=lambda w, curves=curves: curves[w].max())
     best_lucy[scale] = {"iterations": ITERATIONS[scale][curves[width].argmax()], "smoothing": width}
-    print(f"x{scale}: {best_lucy[scale]}: {curves[width].max():.2f} dB on {N} validation lenses")
+    print(f"x{scale}: {best_lucy[scale]}: {curves[width].max():.2f} dB")
 
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.1))
@@ -884,7 +885,7 @@ display(Markdown("\n".join(lines)))
 # `telescope` the noise-free truth; so do not compare across columns. Lenses differ by some two decibels on
 # `telescope`: compare two methods on *the same* ones.
 #
-# PSNR and SSIM disagree here. Wiener is some five decibels above bicubic and yet *below* it in SSIM; so is the noisy
+# PSNR and SSIM disagree here. Wiener is five to six decibels above bicubic and yet *below* it in SSIM; so is the noisy
 # HR beside x2. Both have grain in the dark sky, where SSIM is at its strictest.
 #
 # ## What went wrong and why

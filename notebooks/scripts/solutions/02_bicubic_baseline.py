@@ -113,9 +113,9 @@ def wiener(y, T, scale, power, noise):
     return np.maximum(np.fft.ifft2(np.tile(np.fft.fft2(y), (1, scale, scale)) * weight).real, 0)
 
 
-training = lensing.simulate("telescope", 200, split="train", seed=0)
+training = lensing.lens_set("telescope", 200, split="train")
 power, noise = measure(training.truth[..., 0], training.lr[..., 0], 2)
-test = lensing.simulate("telescope", 100, split="test", seed=0)
+test = lensing.lens_set("telescope", 60, split="test")
 T = baselines.transfer((128, 128), 2)  # the lesson's `transfer`
 measured = wiener(test.lr[..., 0], T, 2, power, noise)[..., None].astype(np.float32)
 psnr = {
@@ -124,7 +124,7 @@ psnr = {
     "Wiener, measured": metrics.psnr(measured, test.truth).mean(),
 }
 for name, value in psnr.items():
-    print(f"{name:17} {value:.2f} dB on 100 test lenses")
+    print(f"{name:17} {value:.2f} dB on 60 test lenses")
 assert abs(psnr["Wiener, measured"] - psnr["Wiener, tuned"]) < 0.1
 
 # %% tags=["exercise"]
@@ -147,7 +147,7 @@ ax.axvline(0.25, color="0.6", linewidth=1)
 ax.text(0.253, 1e4, "LR's Nyquist", fontsize=8, color="0.4")
 ax.set(xlabel="frequency [cycles per HR pixel]", ylabel="power that reaches LR")
 ax.legend(fontsize=8)
-plotting.show(figure, alt="Measured and assumed power of scenes after LR's telescope, and the noise.")
+plotting.show(figure, alt="Measured and assumed power of scenes after LR's telescope, and the noise.", svg=True)
 
 
 # %% [markdown]
@@ -210,7 +210,7 @@ axes[0].minorticks_off()
 for ax in axes:
     ax.set_xticks([1, 5, 10, 15, 20])
 axes[1].set(xlabel="iterations", ylabel="PSNR against the truth [dB]", title="what we would like to know")
-plotting.show(figure, alt="Chi square and PSNR against iterations for three lenses; dots where chi square is 1.")
+plotting.show(figure, alt="Chi square and PSNR against iterations for three lenses; dots where chi square is 1.", svg=True)
 
 # %% [markdown]
 # Three lenses; the dots mark where the rule stops. On the left chi square falls through 1, on the right PSNR
