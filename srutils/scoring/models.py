@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from srutils.lensing.classifier import classifier_cards
-from srutils.upscale.upscaler import CLASSICAL, DECONVOLVERS, model_cards
+from srutils.upscale.upscaler import CLASSICAL, DECONVOLVERS, model_cards, posterior_cards
 
 TESTS = {  # by the test set on its card: what a model is for
     "Set5": "photographs",
@@ -15,7 +15,7 @@ TESTS = {  # by the test set on its card: what a model is for
 def entries() -> list[dict]:
     """List everything as dictionaries: the classical ones by name, task and scale, the others by card."""
     classical = [{"name": name, "task": "upscale", "scale": None} for name in CLASSICAL]
-    return classical + model_cards() + classifier_cards()
+    return classical + model_cards() + posterior_cards() + classifier_cards()
 
 
 def table() -> str:
@@ -26,6 +26,15 @@ def table() -> str:
         purpose = "lenses, simulated telescope" if deconvolves else "any image"
         rows.append((name, "x2 x4" if deconvolves else "any", purpose, ""))
     rows += [(card["name"], f"x{card['scale']}", *_purpose_and_score(card)) for card in model_cards()]
+    for card in posterior_cards():
+        scores = next(iter(card.get("metrics", {}).values()), None)
+        score = (
+            scores
+            and "mean {psnr:.2f} dB, {coverage68:.3f} and {coverage95:.3f} within 1, 2 sigma".format(**scores)
+        )
+        rows.append(
+            (card["name"], f"x{card['scale']}", "lenses: samples of all that fit (--samples)", score or "")
+        )
     for card in classifier_cards():
         scores = card.get("metrics", {}).values()
         score = ", ".join(f"AUC {s['auc_macro']:.4f} on {s['n']} lenses" for s in scores)

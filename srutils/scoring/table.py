@@ -67,8 +67,7 @@ def tasks(
     if scale is not None and not any(scale in offered for offered in scales.values()):
         listed = "; ".join(f"{name} {', '.join(map(str, offered))}" for name, offered in scales.items())
         raise ValueError(f"scale is {scale}; the test sets offer {listed}")
-    # a posterior model has its own way of scoring (`srutils evaluate`), and takes 32 times as long
-    shipped = [card["name"] for card in model_cards() if "noise" not in card]
+    shipped = [card["name"] for card in model_cards()]
     models = list(dict.fromkeys(models or (*CLASSICAL, *shipped)))
     cards = {name: Upscaler.load(name).card for name in models if name not in CLASSICAL}
     found = [

@@ -63,7 +63,16 @@ def bicubic_torch(image, scale: int) -> np.ndarray:
 
 
 def model_cards() -> list[dict]:
-    """The cards of all shipped models that enlarge images, sorted by name."""
+    """The cards of all shipped models that make one picture of an image, sorted by name."""
+    return [card for card in _cards() if "noise" not in card]
+
+
+def posterior_cards() -> list[dict]:
+    """The cards of all shipped models that draw samples, sorted by name: see `Upscaler.sample`."""
+    return [card for card in _cards() if "noise" in card]
+
+
+def _cards() -> list[dict]:
     paths = sorted(course.models_dir().glob("*.json"))
     return [_read_card(path) for path in paths if not is_classifier(path.with_suffix(".onnx"))]
 
@@ -133,7 +142,7 @@ class Upscaler:
             return cls(str(name), scale)
         path = model_path(name)
         if not path.is_file():
-            known = [*CLASSICAL, *(card["name"] for card in model_cards())]
+            known = [*CLASSICAL, *(card["name"] for card in _cards())]
             raise ValueError(
                 f"no upscaler called {str(name)!r}; there are {', '.join(known)}, or a path to an .onnx file"
             )
@@ -188,14 +197,19 @@ class Upscaler:
                 f"most {MOST_SIDE} pixels a side: cut the lens out"
             )
         (whole,) = tiles(*image.shape[:2], tile=max(image.shape[:2]), **self.needs())
-        region = np.ascontiguousarray(whole.cut(image), np.float32)
-        size, seed = [side * self.scale for side in region.shape[:2]], np.atleast_1d(seed)
+        region, seed = np.ascontiguousarray(whole.cut(image), np.float32), np.atleast_1d(seed)
+        size = [side * self.scale for side in region.shape[:2]]
+        square = size[0] == size[1]
+        turns = [(quarter, flip) for quarter in range(0, 4, 1 if square else 2) for flip in (1, -1)]
         for first in range(0, n, TOGETHER):
             each = range(first, min(first + TOGETHER, n))
             noise = [np.random.default_rng([*seed, k]).standard_normal(size, np.float32) for k in each]
-            noise = np.stack(noise)[..., None]
-            for picture in self._run(np.repeat(region[None], len(noise), 0), noise):
-                yield self.inner(picture, whole)
+            # each sample sees the image turned otherwise: what the network takes one way only, it errs in
+            views = [np.rot90(region, turns[k % len(turns)][0])[:, :: turns[k % len(turns)][1]] for k in each]
+            drawn = self._run(np.stack(views), np.stack(noise)[..., None])
+            for k, picture in zip(each, drawn, strict=True):
+                quarter, flip = turns[k % len(turns)]
+                yield self.inner(np.rot90(picture[:, ::flip], -quarter), whole)
 
     def __call__(self, image, tile: int = 256, ensemble: bool = False) -> np.ndarray:
         """Enlarge.
