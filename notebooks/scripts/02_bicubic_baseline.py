@@ -84,18 +84,18 @@ figure = plotting.image_grid(panels, columns=3, cmap="gray", size=2.9)
 plotting.show(figure, alt="A photographer: as 40 x 40 pixels, enlarged by bicubic, and the original.")
 
 # %% [markdown]
-# Left, a photograph with a sixteenth of its pixels. Middle, what *bicubic* interpolation makes of them: a method
-# of 1981 that has seen no photograph in its life. Right, the original. What separates the middle from the right
-# is all that learning can add. *(Camera: Lav Varshney, CC0.)*
+# Left, a photograph with a sixteenth of its pixels. Middle, what *bicubic* interpolation makes of them: a method of
+# 1981 that has seen no photograph in its life. Right, the original. What separates the middle from the right is all
+# that learning can add. *(Camera: Lav Varshney, CC0.)*
 #
 # ## 1. Kernels
 #
 # ### A convolution, from numbers
 #
-# The tool of this lesson, and of every network in this course, is the **convolution**. Lay a small table of
-# weights over nine numbers of a picture, multiply each number by its weight, and add up: that is *one* number of
-# the result. Then slide the table on by one pixel. Our picture is dark, with one bright pixel (a star) and a
-# bright ground; our weights make a *mean* in which the middle counts most.
+# The tool of this lesson, and of every network in this course, is the **convolution**. Lay a small table of weights
+# over nine numbers of a picture, multiply each number by its weight, and add up: that is *one* number of the result.
+# Then slide the table on by one pixel. Our picture is dark, with one bright pixel (a star) and a bright ground; our
+# weights make a *mean* in which the middle counts most.
 
 # %%
 picture = np.zeros((8, 7), int)
@@ -130,22 +130,22 @@ plotting.show(figure, alt="A picture of numbers, a 3 x 3 table of weights, and t
 
 
 # %% [markdown]
-# The orange frame holds the star under a weight of 2: $2 \times 16 / 16 = 2$. The blue frame has the ground in
-# its last row: $(1 + 2 + 1) \times 16 / 16 = 4$. The sharp edge has become a slope: 0, 4, 12. And around the star
-# the result *is the table itself*. Astronomers call that the point-spread function, and in section 6 we undo it.
-# With other weights the same window finds edges: so lesson 03 begins.
+# The orange frame holds the star under a weight of 2: $2 \times 16 / 16 = 2$. The blue frame has the ground in its
+# last row: $(1 + 2 + 1) \times 16 / 16 = 4$. The sharp edge has become a slope: 0, 4, 12. And around the star the
+# result *is the table itself*. Astronomers call that the point-spread function, and in section 6 we undo it. With
+# other weights the same window finds edges: so lesson 03 begins.
 #
 # ### Four kernels
 #
-# To enlarge is to ask for values *between* the pixels. The oldest answer is again a weighted mean, with weights
-# that depend on how far away each pixel lies:
+# To enlarge is to ask for values *between* the pixels. The oldest answer is again a weighted mean, with weights that
+# depend on how far away each pixel lies:
 #
 # $$ \hat g(x) = \sum_i g_i\, k(x - i). $$
 #
-# The *kernel* $k$ is the whole method. Nearest neighbour copies the closest pixel; bilinear draws straight
-# lines; bicubic fits cubic pieces over four pixels (Keys 1981); Lanczos cuts the ideal kernel, a sinc, to six.
-# Keys' cubic has one free number, its slope $a$ at the first zero. He derived $a = -0.5$; two large libraries
-# chose $-0.75$, and that will matter.
+# The *kernel* $k$ is the whole method. Nearest neighbour copies the closest pixel; bilinear draws straight lines;
+# bicubic fits cubic pieces over four pixels (Keys 1981); Lanczos cuts the ideal kernel, a sinc, to six. Keys' cubic
+# has one free number, its slope $a$ at the first zero. He derived $a = -0.5$; two large libraries chose $-0.75$, and
+# that will matter.
 
 # %%
 def nearest(x):
@@ -184,15 +184,15 @@ plotting.show(figure, alt="An edge between pixels, filled in by five kernels; th
 
 
 # %% [markdown]
-# An edge is the quickest way to know a kernel. Dots are the pixels, lines what each kernel puts between them.
-# Nearest makes a stair, bilinear a ramp. The others climb more steeply, and pay for it: their kernels have
-# *negative* weights, so the curve dips before the edge and **overshoots** behind it (per cent in the titles). On a
-# photograph that is the bright line beside a dark coat. With $a = -0.75$ there is half as much again of it.
+# An edge is the quickest way to know a kernel. Dots are the pixels, lines what each kernel puts between them. Nearest
+# makes a stair, bilinear a ramp. The others climb more steeply, and pay for it: their kernels have *negative*
+# weights, so the curve dips before the edge and **overshoots** behind it (per cent in the titles). On a photograph
+# that is the bright line beside a dark coat. With $a = -0.75$ there is half as much again of it.
 #
 # ### By hand
 #
-# Rows and columns can be resized one after the other, each by a matrix, whose rows hold the kernel's weights at
-# one output pixel. Three choices complete the recipe, and libraries differ in all of them:
+# Rows and columns can be resized one after the other, each by a matrix, whose rows hold the kernel's weights at one
+# output pixel. Three choices complete the recipe, and libraries differ in all of them:
 #
 # - **where pixels sit**: output pixel $i$ has its centre at $(i + 0.5)\,s - 0.5$, where $s$ is input over output
 #   size;
@@ -201,8 +201,8 @@ plotting.show(figure, alt="An edge between pixels, filled in by five kernels; th
 # - **the edge**: weights that fall outside are dropped (and the rest scaled up), mirrored, or given to the last
 #   pixel.
 #
-# Then we try it on two photographs, reduced four times: the photographer (all edges) and a lawn (all texture).
-# PSNR, the score, is explained in section 3; higher is better.
+# Then we try it on two photographs, reduced four times: the photographer (all edges) and a lawn (all texture). PSNR,
+# the score, is explained in section 3; higher is better.
 
 # %%
 def weights(n_in, n_out, kernel=keys, support=2, antialias=True, edge="drop"):
@@ -258,13 +258,12 @@ plotting.show(figure, alt="A camera and a piece of lawn, in HR and enlarged by f
 
 
 # %% [markdown]
-# Above, the camera on its tripod, and each enlargement minus HR. The errors lie along edges and are alike: a
-# kernel changes the size of the error, hardly its place. The lawn (linolafett, CC0) tells more. Its blades are
-# finer than LR's pixels, so they are not in LR, and the residual *is* the lawn.
+# Above, the camera on its tripod, and each enlargement minus HR. The errors lie along edges and are alike: a kernel
+# changes the size of the error, hardly its place. The lawn (linolafett, CC0) tells more. Its blades are finer than
+# LR's pixels, so they are not in LR, and the residual *is* the lawn.
 #
-# Can learning bring them back? A network has seen other lawns and can guess what grass looks like. But *these*
-# blades are gone, and what it draws in their place is its own. Which of the two it does, restore or invent, this
-# course asks until its end.
+# Can learning bring them back? A network has seen other lawns and can guess what grass looks like. But *these* blades
+# are gone, and what it draws in their place is its own.
 #
 # ## 2. Why five libraries give five "bicubics"
 #
@@ -311,15 +310,14 @@ for k, name in enumerate(REDUCERS):
 
 # %% [markdown]
 # Pillow and torch with `antialias=True` are MATLAB's bicubic, but for the edge. Plain torch and OpenCV are each
-# other's twin: $a = -0.75$, no antialiasing. At x4 that costs nine tenths of a decibel, as much as many a
-# published improvement. scikit-image interpolates with a spline, and its antialiasing is a Gaussian, which blurs
-# more. `scipy.ndimage.zoom` lays the *centres* of the corner pixels on each other, not the corners, so its LR is
-# shifted towards the borders.
+# other's twin: $a = -0.75$, no antialiasing. At x4 that costs nine tenths of a decibel, as much as many a published
+# improvement. scikit-image interpolates with a spline, and its antialiasing is a Gaussian, which blurs more.
+# `scipy.ndimage.zoom` lays the *centres* of the corner pixels on each other, not the corners, so its LR is shifted
+# towards the borders.
 #
-# At x2, skipping antialiasing *raises* the score by half a decibel: LR then is sharper, and less has to be
-# guessed. So whoever reduces with OpenCV, and compares with a table that was made with MATLAB, has gained at x2
-# and lost at x4 before any network ran. This course reduces photographs by `pairs.degrade`, which is Pillow in
-# floating point.
+# At x2, skipping antialiasing *raises* the score by half a decibel: LR then is sharper, and less has to be guessed.
+# So whoever reduces with OpenCV, and compares with a table that was made with MATLAB, has gained at x2 and lost at x4
+# before any network ran. This course uses `pairs.degrade`, which is Pillow in floating point.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Sections 1 and 2: our twenty lines do what Pillow, torch and OpenCV do, and the sentences hold.
@@ -344,15 +342,15 @@ assert order[-1] - order[0] < 1  # texture
 # %% [markdown]
 # ## 3. Two measures, built by hand
 #
-# **PSNR**, which we wrote above in one line, puts the mean squared error (MSE) on a logarithmic scale, relative
-# to the peak $L$ that a pixel can reach:
+# **PSNR**, which we wrote above in one line, puts the mean squared error (MSE) on a logarithmic scale, relative to
+# the peak $L$ that a pixel can reach:
 #
 # $$ \mathrm{PSNR} = 10 \log_{10} \frac{L^2}{\mathrm{MSE}} \ \text{dB}. $$
 #
 # Half the rms error is 6 dB more; a gain of 0.1 dB, a common one in tables, is about one percent of the rms error.
 #
-# **SSIM** (Wang et al. 2004) compares not pixels but neighbourhoods: Gaussian windows of 11 × 11 pixels, the
-# sliding table of section 1. From means $\mu$, standard deviations $\sigma$ and covariance $\sigma_{xy}$ it makes
+# **SSIM** (Wang et al. 2004) compares not pixels but neighbourhoods: Gaussian windows of 11 × 11 pixels, the sliding
+# table of section 1. From means $\mu$, standard deviations $\sigma$ and covariance $\sigma_{xy}$ it makes
 #
 # $$ l = \frac{2\mu_x\mu_y + c_1}{\mu_x^2 + \mu_y^2 + c_1}, \qquad
 # c = \frac{2\sigma_x\sigma_y + c_2}{\sigma_x^2 + \sigma_y^2 + c_2}, \qquad
@@ -429,8 +427,8 @@ plotting.show(figure, alt="The photographer and five damaged versions of equal M
 # Five pictures, one PSNR. SSIM tells them apart, and roughly as an eye does: a little dimmer or brighter is nearly
 # the same picture, noise and blur are not. But a shift that nobody would notice in an album costs it more than a
 # change of brightness that everybody sees. And both measures are *distortions*: they ask how near the estimate is,
-# and the nearest estimate of something uncertain is an average, which is blurred. Blau and Michaeli (2018) proved that
-# nearness and natural looks pull against each other. So this course shows the picture beside the number.
+# and the nearest estimate of something uncertain is an average, which is blurred. Blau and Michaeli (2018) proved
+# that nearness and natural looks pull against each other. So this course shows the picture beside the number.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Section 3: our PSNR and SSIM are scikit-image's and the course's, and the sentences hold.
@@ -450,10 +448,10 @@ assert all(abs(psnr(row, other) - 20) < 0.1 for other in rows.values())
 # %% [markdown]
 # ## 4. The protocol
 #
-# Tables of photographs are scored on *luma*, the brightness signal of television: a weighted sum of R, G and B
-# that runs from 16 to 235 (recommendation BT.601), while the peak is taken as 255 all the same. Pixels at the
-# border depend on how a method pads, so `scale` of them are cut off ("shave"). And pictures are stored in 8 bits,
-# so somewhere they are rounded. Two orders of these steps are in use.
+# Tables of photographs are scored on *luma*, the brightness signal of television: a weighted sum of R, G and B that
+# runs from 16 to 235 (recommendation BT.601), while the peak is taken as 255 all the same. Pixels at the border
+# depend on how a method pads, so `scale` of them are cut off ("shave"). And pictures are stored in 8 bits, so
+# somewhere they are rounded. Two orders of these steps are in use.
 
 # %% tags=["nbval-ignore-output"]
 LANES = {
@@ -508,14 +506,13 @@ for name, (db, right, wrong) in scored.items():
 # Most of it is the factor 219/255 of television's luma.
 #
 # The last column is a mistake, and it flatters. scikit-image once took the peak of floating-point images to be 2
-# ([#6595](https://github.com/scikit-image/scikit-image/pull/6595)); today it refuses to guess. On a lens, most of
-# which is dark sky, a reported .99 beside a neighbour's .97 may be two peaks, and no better picture (lesson 05).
+# ([#6595](https://github.com/scikit-image/scikit-image/pull/6595)); today it refuses to guess. On a lens, a reported
+# .99 beside a neighbour's .97 may be two peaks, and no better picture (lesson 05).
 #
 # ### Two conventions, one benchmark
 #
-# Here are both rows of the drawing as code. The five photographs of Set5 (Bevilacqua et al. 2012) are the test of
-# a protocol, for everybody prints bicubic's score on them. They carry no licence, so we show numbers only. The PSNR
-# of each photograph is taken, then the mean: a PSNR of the mean MSE would be ruled by the worst photograph.
+# Here are both rows of the drawing as code. The five photographs of Set5 (Bevilacqua et al. 2012) are the test of a
+# protocol, for everybody prints bicubic's score on them. They carry no licence, so we show numbers only.
 
 # %%
 def protocol(rgb, scale, convention):
@@ -555,8 +552,8 @@ except FileNotFoundError:
 
 # %% [markdown]
 # With Set5 at hand, the luma convention gives the published row to the last digit that anybody prints. That is how
-# you know that LR, kernel, luma, shave, rounding and both averages are right. The other convention scores one or
-# two hundredths of a decibel higher: little, unless a new network's lead is of that size.
+# you know that LR, kernel, luma, shave, rounding and averages are right (the PSNR of each photograph is taken, then
+# the mean). The other convention scores one or two hundredths of a decibel higher.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Section 4: our protocol is the course's and, on Set5, everybody's.
@@ -580,8 +577,8 @@ for scale, ours in set5.get("luma", {}).items():
 # scored, then the scores are averaged, and their spread is given.
 #
 # On the `deeplense` track HR is a *noisy* picture of the lens, and LR is a resize of that same noisy picture, as in
-# the well-known DeepLense test (lesson 01). The target is the noisy HR. We take 60 lenses of the test split, seed
-# 0: the same 60 as in lessons 03 and 05, so that their tables and this one agree.
+# the well-known DeepLense test (lesson 01). The target is the noisy HR. We take 60 lenses of the test split, seed 0:
+# the same 60 as in lessons 03 and 05, so that their tables and this one agree.
 
 # %%
 N = 60
@@ -602,8 +599,8 @@ for name, scores in deep_scores.items():
 # ### The ceiling
 #
 # How good can a network be? HR is the true scene plus noise $n$, and the noise of a pixel is independent of
-# everything else. Suppose a demon told us the true scene. All that remains is to predict the noise from what LR
-# holds of it. LR is a linear map of HR, $\mathrm{LR} = B\,\mathrm{HR}\,B^T$, so LR minus the resized truth *is*
+# everything else. Suppose a demon told us the true scene. All that remains is to predict the noise from what LR holds
+# of it. LR is a linear map of HR, $\mathrm{LR} = B\,\mathrm{HR}\,B^T$, so LR minus the resized truth *is*
 # $B\,n\,B^T$. The best prediction of $n$ is $B^+ (B\,n\,B^T) B^{+T}$, with the pseudo-inverse $B^+$. That is the
 # **oracle**. No network can beat it on average, as it knows more than any network. (For white noise this is exact;
 # for photon noise, to less than 0.01 dB.)
@@ -633,13 +630,13 @@ figure.legend(loc="outside right center", fontsize=9)
 plotting.show(figure, alt="Error power against frequency, of the oracle, the truth and bicubic.", svg=True)
 
 # %% [markdown]
-# The ceiling lies less than a decibel above the test's bicubic, and **the perfect picture scores below bicubic**.
-# The figure shows why; it splits each error by how fine it is. The truth differs from HR by HR's noise, which is
-# white: a flat line (light blue). The oracle (black) is right about the scene *and* about coarse noise, which LR
-# holds. Bicubic (orange) lies between the two over most of the range: it beats the truth by *copying the noise* that
-# LR holds, and the score counts that as success. On the scene itself (green) it errs at the coarse end, where
-# $a = -0.75$ sharpens the arcs too much, and at the fine end, where the kernel lets mirror images through. What is
-# left below the oracle can only be gained by interpolating noise well, and says nothing about lenses.
+# The ceiling lies less than a decibel above the test's bicubic, and **the perfect picture scores below bicubic**. The
+# figure shows why; it splits each error by how fine it is. The truth differs from HR by HR's noise, which is white: a
+# flat line (light blue). The oracle (black) is right about the scene *and* about coarse noise, which LR holds.
+# Bicubic (orange) lies between the two over most of the range: it beats the truth by *copying the noise* that LR
+# holds, and the score counts that as success. On the scene itself (green) it errs at the coarse end, where $a =
+# -0.75$ sharpens the arcs too much, and at the fine end, where the kernel lets mirror images through. What is left
+# below the oracle can only be gained by interpolating noise well, and says nothing about lenses.
 #
 # ### What others report
 #
@@ -676,17 +673,16 @@ plotting.show(figure, alt="Reported scores by project, with bands for our bicubi
 # %% [markdown]
 # The bands are our 60 lenses: mean, and twice its standard error to each side. That our bicubic lies where project
 # A's does confirms nothing, since the replica was *fitted* to original images. What it adds is the other band. The
-# best networks of A, B and C, from a few layers to sixteen residual blocks, all end inside it: at the ceiling, as
-# far as 60 lenses can tell. Between them this test cannot choose. An EDSR stands at the top of A and five decibels
-# below bicubic in D; that is not the network, but how it was trained or scored, and **one row for bicubic** would
+# best networks of A, B and C, from a few layers to sixteen residual blocks, all end inside it: at the ceiling, as far
+# as 60 lenses can tell. Between them this test cannot choose. An EDSR stands at the top of A and some five decibels
+# below A's bicubic in D; that is not the network, but how it was trained or scored, and **one row for bicubic** would
 # have raised the question. Lesson 05 finds out what happened in E.
 #
 # ## 6. Lenses, track two: where bicubic is a straw man
 #
 # On the `telescope` track two instruments look at the same sky: HR with a narrow point-spread function (PSF) and
-# small pixels, LR with a wider PSF, larger pixels and its own photon noise. We score against the *noise-free*
-# scene. Bicubic neither undoes LR's blur nor removes its noise, so beating it proves little. An astronomer would
-# deconvolve. So shall we.
+# small pixels, LR with a wider PSF, larger pixels and its own photon noise. We score against the *noise-free* scene.
+# Bicubic neither undoes LR's blur nor removes its noise. An astronomer would deconvolve; so shall we.
 #
 # What LR saw, given the scene $x$: blur by the *difference* of the two PSFs (for Gaussians, the widths subtract in
 # squares), average over `scale` × `scale` pixels, keep one value each. Blur and average are convolutions, and in
@@ -720,8 +716,8 @@ for scale, lenses in telescope.items():
 # A chi square of 1 means that what is left is photon noise and nothing else: the model is right. Now invert it.
 # Dividing by $T$ would blow up the noise wherever $T$ is small. Two ways out.
 #
-# **Wiener** (1949) weighs each frequency by how much signal to expect there. With a power law for scenes,
-# $P = (1 + f^2/f_0^2)^{-\gamma}$, and white noise of power $\nu$, the best linear estimate is
+# **Wiener** (1949) weighs each frequency by how much signal to expect there. With a power law for scenes, $P = (1 +
+# f^2/f_0^2)^{-\gamma}$, and white noise of power $\nu$, the best linear estimate is
 #
 # $$ \hat X = \frac{T^* P}{\sum_\text{aliases} |T|^2 P + \nu}\; Y . $$
 #
@@ -824,8 +820,7 @@ plotting.show(figure, alt="PSNR against iterations: it rises, peaks and falls; s
 # %% [markdown]
 # PSNR rises while Richardson-Lucy sharpens the arcs, peaks, and falls as it begins to fit the noise. Stopping at the
 # peak is *early stopping*, decades before neural networks made it famous. At x2 smoothing lifts the peak by several
-# tenths of a decibel; at x4 it does not help. (Wiener's corner and slope came out alike at both scales, as they
-# should: they describe the scenes, not the telescope.)
+# tenths of a decibel; at x4 it does not help.
 #
 # Now, once, the test split, with nothing left to choose.
 
@@ -852,17 +847,17 @@ figure = plotting.zoom_grid(columns, "truth", (20, 36, 44, 44), norm=norm, resid
 plotting.show(figure, alt="A lens: truth, LR, bicubic, two deconvolutions, and the noisy HR, with residuals.")
 
 # %% [markdown]
-# Top to bottom: the lens, a part of it, and the error. Bicubic's error is the arc itself: too wide, too faint.
-# Wiener restores much of it, and pays with ripples in the dark sky, because one filter serves bright arc and empty
-# field alike. Richardson-Lucy knows that light is positive and that dark pixels have little noise, so its sky is
-# clean. Made from LR at x2 it is, on average, even closer to the truth than the real HR exposure, which is noisy: a
-# prior (light is positive and smooth) is worth photons. So **"better than HR" is not yet news** on this track, and
-# "better than bicubic" never is.
+# Top to bottom: the lens, a part of it, and the error. Bicubic's error is the arc itself: too wide, too faint. Wiener
+# restores much of it, and pays with ripples in the dark sky, because one filter serves bright arc and empty field
+# alike. Richardson-Lucy knows that light is positive and that dark pixels have little noise, so its sky is clean.
+# Made from LR at x2 it is, on average, even closer to the truth than the real HR exposure, which is noisy: a prior
+# (light is positive and smooth) is worth photons. So **"better than HR" is not yet news** on this track, and "better
+# than bicubic" never is.
 #
 # ## 7. The baselines
 #
-# A network of this course stands beside bicubic *and* beside the best classical figure, and the rows in italics say
-# how far there is to go.
+# A network of this course stands beside bicubic *and* the best classical figure; the rows in italics say how far
+# there is to go.
 
 # %% tags=["readme-table", "table-lens-baselines"]
 TRACKS = {"deeplense x2": deep_scores, "telescope x2": telescope_scores[2], "telescope x4": telescope_scores[4]}
@@ -885,8 +880,8 @@ display(Markdown("\n".join(lines)))
 # `telescope` the noise-free truth; so do not compare across columns. Lenses differ by some two decibels on
 # `telescope`: compare two methods on *the same* ones.
 #
-# PSNR and SSIM disagree here. Wiener is five to six decibels above bicubic and yet *below* it in SSIM; so is the noisy
-# HR beside x2. Both have grain in the dark sky, where SSIM is at its strictest.
+# PSNR and SSIM disagree here. Wiener is five to six decibels above bicubic and yet *below* it in SSIM; so is the
+# noisy HR beside x2. Both have grain in the dark sky, where SSIM is at its strictest.
 #
 # ## What went wrong and why
 #
@@ -909,10 +904,10 @@ labels = [f"the truth | after {k} iterations: {db:.1f} dB" for k, db in zip(LONG
 display(plotting.knob(frames, labels, start=2))
 
 # %% [markdown]
-# Turn the knob. Left is the truth, right the same arc as the iterations go on. In the end it is broken up into
-# bright specks. They look like star-forming clumps, and they fit the data better than the truth does: chi square
-# falls below 1, which is how overfitting looks when the noise is known. Nothing warns you, for the fit improves with
-# every iteration. On a real lens there is no truth, and somebody might have published the specks.
+# Turn the knob. Left is the truth, right the same arc as the iterations go on. In the end it is broken up into bright
+# specks. They look like star-forming clumps, and they fit the data better than the truth does: chi square falls below
+# 1, which is how overfitting looks when the noise is known. Nothing warns you, for the fit improves with every
+# iteration. On a real lens there is no truth, and somebody might have published the specks.
 #
 # Second, Wiener with the wrong PSF. We tell it that LR's PSF is narrower or wider than it was.
 
