@@ -252,12 +252,12 @@ def test_code_and_tables_fit_a_laptop(browser, book, pages):
 
 
 def test_sliders_follow_the_mouse(browser, book, pages):
-    names = [name for name in pages if pages[name].select(".cell_output input[type=range]")]
+    names = [name for name in pages if pages[name].select(".cell_output [class^=slider-] input")]
     assert {"notebooks/03_srcnn.html", "notebooks/04_autoencoder.html"} <= set(names)
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     for name in names:
         page.goto((book / name).as_uri())
-        for handle in page.locator(".cell_output input[type=range]").all():
+        for handle in page.locator(".cell_output [class^=slider-] input").all():
             frame = handle.locator("..")
             clipped = frame.locator("img.left")
             frame.scroll_into_view_if_needed()
@@ -271,6 +271,21 @@ def test_sliders_follow_the_mouse(browser, book, pages):
             after = clipped.evaluate("e => getComputedStyle(e).clipPath"), frame.screenshot()
             assert 20 < float(handle.input_value()) < 30, name
             assert before[0] != after[0] and before[1] != after[1], f"{name}: the picture stayed as it was"
+
+
+def test_a_knob_shows_another_picture(browser, book, pages):
+    names = [name for name in pages if pages[name].select(".cell_output [class^=knob-]")]
+    assert "notebooks/01_data_exploration.html" in names
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    for name in names:
+        page.goto((book / name).as_uri())
+        for handle in page.locator(".cell_output [class^=knob-] input").all():
+            strip = handle.locator("..").locator("img")
+            for value in (handle.get_attribute("min"), handle.get_attribute("max")):
+                handle.fill(value)
+                shift = handle.locator("..").bounding_box()["x"] - strip.bounding_box()["x"]
+                one = strip.bounding_box()["width"] / (int(handle.get_attribute("max")) + 1)
+                assert abs(shift - int(value) * one) < 2, f"{name}: another picture than number {value}"
 
 
 def test_the_dark_theme_leaves_pictures_as_they_are(browser, book):
