@@ -17,7 +17,8 @@ PUBLISHED = {
     "srresnet-photo-x4": 32.05,
     "srgan-photo-x4": 29.40,
 }
-FIRST = ("Set5", "telescope test", "deeplense test", "test")  # the test set that a row shows, if the card has it
+# A row shows the first of these test sets that the card has, or else the card's first.
+FIRST = ("Set5", "telescope test", "deeplense test", "test")
 # NAME of <!-- number:NAME -->: the table, the beginning of the row, the column, and how it is written.
 NUMBERS = {
     "lead": ("srcnn-telescope", "Richardson-Lucy", "network's lead [dB]", "{:.1f}"),
