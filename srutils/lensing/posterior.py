@@ -26,6 +26,7 @@ SCALE = 4
 # steps of the slopes: small beside an error bar, large beside the rounding of float32
 STEPS = np.full(len(FREE), 1e-3)
 TAILS, WIDER = 8, 1.15  # of the proposal: degrees of freedom of a t distribution, and how much it is widened
+MOST_ROUNDS = 8  # of half the tries each: every round draws where those before have found more
 BATCH = 8  # lenses rendered at once: more would not fit a processor's cache
 
 
@@ -179,7 +180,8 @@ def sample(lr, n: int = 64, start: dict | None = None, seed: int = 0, tries: int
         `refit.PARAMETERS` near enough for a fit, such as those of `refit.truth` or `refit.perturb`.
     seed : int
     tries : int, optional
-        Lenses that are rendered and weighed, by default 6 n and at least 384.
+        Lenses that are rendered and weighed, by default 6 n and at least 384; more, up to four times as many,
+        where too few of them count.
 
     Raises
     ------
@@ -191,38 +193,47 @@ def sample(lr, n: int = 64, start: dict | None = None, seed: int = 0, tries: int
             f"n is {n} and the start {start!r}; expected at least 1, and parameters near the lens"
         )
     rng, tries = np.random.default_rng(seed), tries or max(6 * n, 384)
-    centre, covariance = _laplace(lr, start)
-    tried, logs, images, amps = [], [], [], []
-    for part in (tries // 2, tries - tries // 2):  # the second half is drawn where the first found more
+    proposal, proposals = _laplace(lr, start), []
+    theta, hr, amp, logs = (np.empty((0, *shape)) for shape in ((len(FREE),), (128, 128), (), ()))
+    for k in range(MOST_ROUNDS):
+        proposals.append(proposal)
+        centre, covariance = proposal
+        stretch = np.sqrt(TAILS / rng.chisquare(TAILS, tries // 2))[:, None]
         root = np.linalg.cholesky(covariance) * WIDER
-        normal = rng.standard_normal((part, len(FREE)))
-        stretch = np.sqrt(TAILS / rng.chisquare(TAILS, part))
-        theta = centre + stretch[:, None] * normal @ root.T
-        square = (stretch[:, None] * normal) ** 2
-        proposed = -0.5 * (TAILS + len(FREE)) * np.log1p(square.sum(1) / TAILS) - np.log(np.diag(root)).sum()
-        hr, small, amp = render(theta)
-        tried.append(theta)
-        images.append(hr)
-        amps.append(amp)
-        logs.append(log_probability(theta, lr, small) - proposed)
-        weights = _weights(logs[-1])
-        if 1 / (weights**2).sum() > 4 * len(FREE):
-            centre = weights @ theta
-            covariance = np.cov(theta.T, aweights=weights)
-    theta, hr, amp, weights = (
-        np.concatenate(tried),
-        np.concatenate(images),
-        np.concatenate(amps),
-        _weights(np.concatenate(logs)),
-    )
+        new = centre + stretch * rng.standard_normal((tries // 2, len(FREE))) @ root.T
+        images, small, peaks = render(new)
+        theta, hr, amp = (np.concatenate(x) for x in ((theta, new), (hr, images), (amp, peaks)))
+        logs = np.concatenate([logs, log_probability(new, lr, small)])
+        weights = _weights(logs - _proposed(theta, proposals))
+        if k and 1 / (weights**2).sum() > 0.2 * tries:
+            break
+        proposal = _adapted(theta, logs - _proposed(theta, proposals))
     places = (rng.random() + np.arange(n)) / n  # systematic: each is taken as often as its weight says
     chosen = rng.permutation(np.searchsorted(np.cumsum(weights), places).clip(max=len(theta) - 1))
-    mean = np.tensordot(weights, hr.astype(float), 1)
+    mean = np.tensordot(weights, hr, 1)
     std = np.sqrt(np.tensordot(weights, (hr - mean) ** 2, 1))
     values = dict(zip(FREE, theta[chosen].T, strict=True)) | {"source_amp": amp[chosen]}
     values = {name: values[name] for name in refit.PARAMETERS}
-    mean, std = (image[..., None].astype(np.float32) for image in (mean, std))
-    return Exact(hr[chosen][..., None], values, mean, std, float(1 / (weights**2).sum()), tries)
+    images, mean, std = (image[..., None].astype(np.float32) for image in (hr[chosen], mean, std))
+    return Exact(images, values, mean, std, float(1 / (weights**2).sum()), len(theta))
+
+
+def _proposed(theta: np.ndarray, proposals: list) -> np.ndarray:
+    """Return the log density of all rounds together, each a t distribution, at lenses (B, 13)."""
+    from scipy.special import logsumexp
+    from scipy.stats import multivariate_t
+
+    each = [multivariate_t(c, WIDER**2 * cov, df=TAILS).logpdf(theta) for c, cov in proposals]
+    return logsumexp(each, 0) - np.log(len(proposals))
+
+
+def _adapted(theta: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return centre and covariance of weighted lenses; weights are evened out until enough of them count."""
+    even, weights = 1.0, _weights(logs)
+    while 1 / (weights**2).sum() < 4 * len(FREE) and even > 1e-3:
+        even *= 0.7
+        weights = _weights(even * logs)
+    return weights @ theta, np.cov(theta.T, aweights=weights)
 
 
 def _weights(logs: np.ndarray) -> np.ndarray:

@@ -86,8 +86,8 @@ TELESCOPE |= {"rate": 1e-3, "clip": 0.5, "steps": 3000, "batch": 16}
 BOTH = {"rates": (3e-4, 2e-4), "judge": {"width": 24, "gain": 100.0}, "steps": 400, "patch": 32, "loss": "l1"}
 BOTH |= {"weights": {"pixel": 20.0, "content": 0.01, "adversarial": 0.005}}
 
-POSTERIOR = {"scale": 4, "base": "srresnet-telescope-x4", "classes": ("no_substructure",), "integration": 6}
-POSTERIOR |= {"rate": 1e-3, "clip": 1.0, "steps": 4000, "batch": 8, "precision": "no"}
+POSTERIOR = {"scale": 4, "base": "srresnet-telescope-x4", "classes": ("no_substructure",), "integration": 4}
+POSTERIOR |= {"rate": 1e-3, "clip": 1.0, "steps": 3250, "batch": 8, "precision": "no"}
 
 SRCNN = {"track": "photo", "tries": 2, "precision": "auto"}
 ON_LR = {"track": "deeplense", "lenses": 6000, "steps": 3500, "patch": 40, "rate": 1e-3}
