@@ -1,4 +1,4 @@
-"""`Block`, `UNet` and `Posterior`, as lesson 08 builds them.
+"""`Block`, `stacks`, `UNet`, `Guess` and `Posterior`, as lesson 08 builds them.
 
 Written by ``make notebooks`` from notebooks/08_posterior.ipynb: change it there.
 """
@@ -29,17 +29,22 @@ class Block(nn.Module):
         return x + self.second(F.silu(h))
 
 
+def stacks(counts, widths, time):
+    """Blocks for pictures of several sizes: so many, so wide, the largest pictures first."""
+    sizes = zip(counts, widths, strict=False)
+    return nn.ModuleList(nn.ModuleList(Block(width, time) for _ in range(n)) for n, width in sizes)
+
+
 class UNet(nn.Module):
     """Maps to maps of the same size, by way of smaller and wider ones; sides are multiples of 4."""
 
     def __init__(self, inputs, outputs, widths, blocks, hints=(), time=0):
         super().__init__()
-        stack = lambda n, width: nn.ModuleList(Block(width, time) for _ in range(n))  # noqa: E731
         self.head = nn.Conv2d(inputs, widths[0], 3, padding=1)
-        self.before = nn.ModuleList(stack(n, width) for n, width in zip(blocks, widths, strict=True))
+        self.before = stacks(blocks, widths, time)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
-        self.after = nn.ModuleList(stack(n, width) for n, width in zip(blocks[:-1], widths, strict=False))
+        self.after = stacks(blocks[:-1], widths, time)
         self.hints = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(hints, widths, strict=False))
         self.tail = nn.Conv2d(widths[0], outputs, 3, padding=1)
         nn.init.zeros_(self.tail.weight)
@@ -65,20 +70,14 @@ class UNet(nn.Module):
         return self.tail(h), maps
 
 
-class Posterior(nn.Module):
-    """LR and noise to one of the HR that fit, NCHW; noise: one normal number for each pixel of HR.
+class Guess(nn.Module):
+    """What a finished network misses, NCHW: for every pixel of HR a mean and a width, guessed from LR."""
 
-    A finished network enlarges LR. The first U-Net guesses what that picture misses: a mean and a width for
-    every pixel. The second carries noise, in those units, to what can really be missing: flow matching.
-    """
-
-    def __init__(self, base, blur, peak=800.0, sky=10.0, steps=6):
+    def __init__(self, base, blur, peak=800.0, sky=10.0):
         super().__init__()
-        self.base, self.scale, self.peak, self.sky, self.steps = base, base.scale, peak, sky, steps
-        n, widths = self.scale**2, (40, 80, 120)
-        self.guess = UNet(n + 2, 2 * n, widths, (1, 1, 3))
-        self.clock = nn.Sequential(nn.Linear(32, 96), nn.SiLU(), nn.Linear(96, 96), nn.SiLU())
-        self.flow = UNet(n, n, (32, 64, 96), (1, 1, 2), hints=widths, time=96)
+        self.base, self.scale, self.peak, self.sky = base, base.scale, peak, sky
+        n = self.scale**2
+        self.guess = UNet(n + 2, 2 * n, (40, 80, 120), (1, 1, 3))
         reach = math.ceil(4 * blur)  # what LR's telescope blurs more than HR's, in pixels of HR
         kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / blur) ** 2)
         self.register_buffer("kernel", (kernel / kernel.sum())[None, None, None])
@@ -96,13 +95,23 @@ class Posterior(nn.Module):
         with torch.no_grad():
             sr = self.base(lr)
             seen = torch.cat([F.pixel_unshuffle(sr, self.scale), lr, 0.3 * self.misfit(sr, lr)], 1)
-        guessed, maps = self.guess(seen)
-        mean, width = guessed.chunk(2, 1)
+        out, maps = self.guess(seen)
+        mean, width = out.chunk(2, 1)
         unit = 0.0012 + 0.012 * seen[:, : self.scale**2].clamp(min=0)  # errors grow with brightness
         return sr, unit * mean, unit * width.clamp(-6, 3).exp(), maps
 
+
+class Posterior(Guess):
+    """LR, and noise (a normal number for each pixel of HR), to one of the HR that fit, NCHW."""
+
+    def __init__(self, base, blur, peak=800.0, sky=10.0, steps=6):
+        super().__init__(base, blur, peak, sky)
+        self.steps, n = steps, self.scale**2
+        self.clock = nn.Sequential(nn.Linear(32, 96), nn.SiLU(), nn.Linear(96, 96), nn.SiLU())
+        self.flow = UNet(n, n, (32, 64, 96), (1, 1, 2), hints=(40, 80, 120), time=96)
+
     def velocity(self, x, t, maps):
-        """Where x goes at time t: what is best for uncorrelated normal numbers, plus what is learnt."""
+        """Where x goes at time t, 0 to 1: the best for uncorrelated normal numbers, plus what is learnt."""
         waves = t[:, None] * torch.exp(torch.linspace(0, math.log(100.0), 16, device=t.device))
         time = self.clock(torch.cat([waves.sin(), waves.cos()], 1))
         t = t[:, None, None, None]
