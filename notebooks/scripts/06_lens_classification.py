@@ -78,6 +78,8 @@ import numpy as np
 import pandas as pd
 import torch
 from keras import layers, ops
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 from srutils import course, lensing, model_files, pairs, plotting, scoring
 from srutils.lensing import classifier, instruments, priors, triplets
@@ -475,7 +477,7 @@ print(f"the last layer at zero: {auc_of(network):.3f}")
 crossed = [keras.losses.SparseCategoricalCrossentropy(from_logits=True), "mse"]
 network.compile(keras.optimizers.AdamW(3e-4, weight_decay=1e-4), crossed, loss_weights=[1.0, 3.0])
 rng, losses = np.random.default_rng(0), []
-for step in range(30):
+for _ in range(30):
     losses.append(network.train_on_batch(*batch(*data, rng), return_dict=True)["logits_loss"])
 after = auc_of(network)
 print(f"after {len(losses)} steps: {after:.3f}")
@@ -517,22 +519,22 @@ left.plot(steps, place, color=plotting.COLOURS[1], label="squared error of the m
 left.axhline(np.log(3), color="k", linestyle=":", linewidth=1, label="a guess among three")
 left.set(xlabel="steps of 48 images", ylabel="training loss", ylim=(0, 1.2))
 right.plot(steps[auc > 0], auc[auc > 0], "o-", markersize=3, color=plotting.COLOURS[5], label="validation")
-right.axhline(0.9644, color="k", linestyle="--", linewidth=1, label="InceptionResNetV2, reported")
 right.set(xlabel="steps of 48 images", ylabel="macro AUC at full noise", ylim=(0.45, 1.01))
 for ax in (left, right):
     ax.axvspan(0, 3000, color="0.92", zorder=0, label="noise is turned up")
     ax.legend(fontsize=8)
 plotting.show(
-    figure, alt="The loss leaves the guess within a thousand steps; the AUC passes 0.96 near step 2,500."
+    figure, alt="The loss leaves the guess within a thousand steps; the AUC passes 0.95 near step 2,500."
 )
 
 # %% [markdown]
 # For some hundred steps little happens, though there is hardly any noise yet: the loss stays near the dotted
 # line of a guess. Then it falls steeply, *although* the noise is being turned up. The AUC (right) is always
-# measured at full noise, which the network meets only at the end of the grey stretch. It passes the dashed
-# line almost as soon as it has seen what real noise is like. That line is the validation AUC, 0.9644,
-# reported for this lesson's ancestor, an InceptionResNetV2, *on other images*, the originals. Others have
-# since reported more than 0.99 on those. It is a landmark, not a comparison.
+# measured at full noise, which the network meets only at the end of the grey stretch, and it is high almost as
+# soon as the network has seen what real noise is like.
+#
+# What do others reach? On the *original* images of the benchmark, a public student solution reports an AUC of
+# 0.9942 (see the references). Those are other images, so this is a landmark and not a comparison.
 #
 # ## 8. The test: 1,500 fresh lenses
 #
@@ -542,14 +544,14 @@ plotting.show(
 #
 # The **ROC curve** of a class moves the threshold for "it is this class" from strict to lax and draws how
 # many right calls one gets for how many false alarms. The **AUC** is the area below: the chance that an image
-# of the class gets a higher probability than one of another. `srutils.scoring` leaves both to scikit-learn; the
-# cell checks one AUC against this definition.
+# of the class gets a higher probability than one of another. Both come from scikit-learn; the cell checks one
+# AUC against this definition.
 
 # %%
 lenses = lensing.simulate("deeplense", 1500, classes=CLASSES, seed=0)
 labels, probability = lenses.labels, shipped(lenses.hr)
-areas = scoring.class_aucs(labels, probability)
-macro, micro = scoring.macro_auc(labels, probability), scoring.micro_auc(labels, probability)
+areas = [roc_auc_score(labels == k, probability[:, k]) for k in range(3)]
+macro = np.mean(areas)
 low, high = scoring.bootstrap(scoring.macro_auc, labels, probability)
 
 subhalo = probability[labels == 1, 1][:, None], probability[labels != 1, 1]
@@ -557,9 +559,9 @@ by_definition = (subhalo[0] > subhalo[1]).mean() + (subhalo[0] == subhalo[1]).me
 assert abs(by_definition - areas[1]) < 1e-9
 for name, area in zip(CLASSES, areas, strict=True):
     print(f"AUC {name:16} {area:.3f}")
-print(f"macro AUC {macro:.3f}, 95 % of bootstrap draws in {low:.3f} to {high:.3f}; micro AUC {micro:.3f}")
+print(f"macro AUC {macro:.3f}, 95 % of bootstrap draws in {low:.3f} to {high:.3f}")
 print(f"accuracy {(probability.argmax(1) == labels).mean():.3f}")
-table = scoring.confusion(labels, probability)
+table = confusion_matrix(labels, probability.argmax(1))
 confidence, accuracy, count, error = scoring.calibration(labels, probability)
 assert table.sum() == 1500 and np.trace(table) > 0.9 * 1500 and error < 0.05
 assert table[1:, 0].sum() > 2 * table[0, 1:].sum()  # overlooked, and false alarms
@@ -568,7 +570,7 @@ assert low > 0.99 and abs(macro - card["metrics"]["deeplense test"]["auc_macro"]
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.5), layout="constrained")
 for k, (name, colour) in enumerate(COLOURS.items()):
-    false, true = scoring.roc_curve(labels == k, probability[:, k])
+    false, true, _ = roc_curve(labels == k, probability[:, k])
     axes[0].plot(false, true, color=colour, label=f"{name.replace('_', ' ')}, {areas[k]:.3f}")
 axes[0].set(xlabel="false alarms", ylabel="right calls", xscale="log", xlim=(1e-3, 1), ylim=(0.6, 1.01))
 axes[0].legend(title="class, AUC", fontsize=8, title_fontsize=8)
@@ -598,11 +600,22 @@ plotting.show(figure, alt="ROC curves of three classes, the confusion matrix, an
 # hesitates, it is right more often than it says. Nearly all answers are given with near certainty, so the
 # other points hold few images.
 #
-# "Macro" averages the three areas; "micro" throws all 4,500 yes-or-no answers together. Here they nearly
-# agree. The **interval** comes from drawing 1,500 images with replacement, many times (Efron
-# 1979), 500 of each class: another test set of this size would give another AUC, by about that much. It knows
-# nothing of another *training* run. Nor does it say on which side luck was: look at the share of right
-# answers on the second test set, in section 9.
+# "Macro" averages the three areas. The **interval** comes from drawing 1,500 images with replacement, many times
+# (Efron 1979), 500 of each class: another test set of this size would give another AUC, by about that much. It
+# knows nothing of another *training* run. And which test set did we get: a lucky one? So ten others were drawn,
+# once, and scored (`python -m tools.experiments.classifier_range` repeats it).
+
+# %%
+stored = course.experiment("classifier_range")
+for row in stored["seeds"]:
+    print(f"seed {row['seed']}: macro AUC {row['auc']:.4f}, {row['right']} of {row['n']} right")
+rights, tried = (sum(row[key] for row in stored["seeds"]) for key in ("right", "n"))
+ends = binomtest(rights, tried).proportion_ci()
+print(f"together {rights / tried:.3f} right, 95 % interval {ends.low:.3f} to {ends.high:.3f}")
+
+# %% [markdown]
+# On all ten the AUC is above 0.99, and together 98 of 100 answers are right. **Quote the pooled figure**,
+# with its interval: whoever scores ten test sets and shows the best of them has measured luck.
 #
 # ## 9. Which ones does it miss?
 #
@@ -812,14 +825,14 @@ kinds = np.arange(9000) % 3
 drawn = priors.draw("deeplense", (0, 0, 11), np.arange(9000), kinds)
 tested = priors.draw("deeplense", (0, 2, 12), np.arange(9000), kinds)
 blind = without_images(numbers_of(drawn), kinds, numbers_of(tested), kinds)
-size = [scoring.auc(labels == k, lenses.params["theta_E"]) for k in range(3)]
-flux = [scoring.auc(labels == k, lenses.hr.mean((1, 2, 3))) for k in range(3)]
+size = [roc_auc_score(labels == k, lenses.params["theta_E"]) for k in range(3)]
+flux = [roc_auc_score(labels == k, lenses.hr.mean((1, 2, 3))) for k in range(3)]
 print(f"all parameters of lens and source, no image: macro AUC {blind:.1f}, within 0.03 of chance")
 for name, values in (("Einstein radius", size), ("mean of the stretched image", flux)):
     print(f"{name} alone:", ", ".join(f"{c} {v:.2f}" for c, v in zip(CLASSES, values, strict=True)))
 
 planted = without_images(numbers_of(unequal(drawn)), kinds, numbers_of(unequal(tested)), kinds)
-radius, ring = scoring.auc(kinds == 0, unequal(drawn)["theta_E"]), unequal(drawn)["theta_E"]
+radius, ring = roc_auc_score(kinds == 0, unequal(drawn)["theta_E"]), unequal(drawn)["theta_E"]
 print(f"if smooth lenses did have the larger rings, radius alone: {radius:.2f}; this network: {planted:.1f}")
 assert abs(blind - 0.5) < 0.03 and max(abs(np.array(size + flux) - 0.5)) < 0.06 and planted > 0.6
 assert abs(ring[kinds == 0].mean() - 1.38) < 0.02 and abs(ring[kinds > 0].mean() - 1.21) < 0.02
@@ -921,12 +934,67 @@ assert faint["right"] < 0.6 and faint["confidence"] > 0.9 and other["AUC"] < 0.7
 # the noise that the network knows. Images with **no noise at all** upset it, too, though they are the
 # clearest of all.
 #
-# Where LR has lost something, as on the `telescope` track, the same question becomes interesting. Lesson 07
-# asks it of every upscaler.
-#
 # Its 0.99 is a statement about images **drawn as its training images were**. A probability that comes out of
 # a softmax is not a measure of how familiar the image is, in this network or another.
 #
+# ### How far is too far?
+#
+# Those were large steps, several changes at once. The stored experiment turns one knob at a time, from nothing to
+# far: the width of the PSF, the light of the source beside the same sky, the ellipticity of the halo, and clumps
+# in the source, which is smooth in training. Each point has the same 60 matched triplets, and
+# bars are 95 % intervals.
+
+# %% tags=["nbval-ignore-output"]
+KNOBS = {
+    "PSF": "PSF's width [arcsec]",
+    "light": "source's light (training: 1)",
+    "ellipticity": "halo's ellipticity",
+    "clumps": "share of light in clumps",
+}
+TRAINED = {"PSF": 0.2, "light": 1, "ellipticity": 0, "clumps": 0}
+figure, axes = plt.subplots(1, 4, figsize=(10.4, 3.2), sharey=True, layout="constrained")
+for ax, (what, label) in zip(axes, KNOBS.items(), strict=True):
+    runs = stored["doses"][what]
+    dose = [run["dose"] for run in runs]
+    share = np.array([run["right"] / run["n"] for run in runs])
+    bars = np.transpose([binomtest(run["right"], run["n"]).proportion_ci() for run in runs])
+    ax.errorbar(dose, share, np.abs(bars - share), marker="o", color=plotting.COLOURS[5], label="right")
+    ax.plot(dose, [run["confidence"] for run in runs], "s--", color=plotting.COLOURS[4], label="confidence")
+    area = np.array([run["auc"] for run in runs])
+    bars = np.transpose([run["interval"] for run in runs])
+    ax.errorbar(dose, area, np.abs(bars - area), marker="^", color=plotting.COLOURS[3], label="macro AUC")
+    ax.axvline(TRAINED[what], color="0.6", linestyle=":")
+    ax.set_xlabel(label)
+axes[0].set_ylim(0.3, 1.02)
+axes[-1].legend(fontsize=8)
+plotting.show(figure, alt="Right answers, confidence and AUC as one thing at a time changes.", svg=True)
+
+# %% [markdown]
+# The dotted lines are the training's own values. **Ellipticity** hardly matters, though the halos of the training
+# are round. Of the **PSF** a tenth more is borne, a quarter more is not. With 70 % of a source's **light** a
+# quarter of the answers are wrong, with half of it most are; a brighter source does no harm. And the smallest
+# change does the most. Let two per cent of the source's light stand in five small **clumps**, such as every
+# galaxy has that forms stars, and most lenses are said to have subhalos; with five per cent nearly all. That is
+# no stupid mistake: a bright spot in the source looks like one that a subhalo has made brighter, and nobody has
+# told the network that sources can be clumpy.
+#
+# In all four panels the red line stays above 0.9. **The network is as sure as ever where it is
+# wrong.** A threshold on its confidence would therefore let its worst errors pass. What helps is training
+# on what may come: sources with structure, PSFs and exposures drawn at random (a recipe trains on any
+# folder of yours). And before you trust it, compare your images with its training images: by their noise,
+# their PSF, their source.
+
+# %% jupyter={"source_hidden": true} tags=["check"]
+share = {
+    what: {run["dose"]: run["right"] / run["n"] for run in runs} for what, runs in stored["doses"].items()
+}
+assert min(row["auc"] for row in stored["seeds"]) > 0.99 and 0.975 < rights / tried < 0.985
+assert share["PSF"][0.22] > 0.9 > 0.75 > share["PSF"][0.25]
+assert share["clumps"][0.02] < 0.5 < share["clumps"][0.01]
+assert share["ellipticity"][0.1] > 0.9 and share["light"][0.85] > 0.9 > 0.8 > share["light"][0.7]
+assert min(run["confidence"] for runs in stored["doses"].values() for run in runs) > 0.9
+
+# %% [markdown]
 # ## 13. The originals
 #
 # So, does the replica resemble the real benchmark at all? Where `SR_DATA` holds images of the DeepLense
@@ -942,7 +1010,7 @@ else:
     images, truth = classifier.read_folders(folder, 600)
     answer = shipped(images)
     hits, n = int((answer.argmax(1) == truth).sum()), len(truth)
-    areas = scoring.class_aucs(truth, answer)
+    areas = [roc_auc_score(truth == k, answer[:, k]) for k in range(3)]
     z, share = 1.96, hits / n  # Wilson's interval of a proportion
     centre, width = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     low, high = ((centre + sign * width) / (1 + z**2 / n) for sign in (-1, 1))
@@ -999,7 +1067,7 @@ assert large.count_params() > 50 * card["parameters"] and np.isfinite(loss)
 MY_FOLDER = None  # such as "my_lenses", with folders no_substructure, subhalo, vortex inside
 if MY_FOLDER:
     images, truth = classifier.read_folders(MY_FOLDER)
-    print(scoring.class_aucs(truth, shipped(images)))
+    print("macro AUC", scoring.macro_auc(truth, shipped(images)))
 
 # %% [markdown]
 # More than sixty times the parameters: that network was made for a thousand kinds of things in photographs.
@@ -1018,12 +1086,13 @@ if MY_FOLDER:
 #   other angles smooth the noise; zoom changes the PSF. What the data set breaks, you may still use.
 # - **A hard task needs an easy beginning**: noise turned up slowly, matched triplets, and a second output
 #   that says where the mass lies. A network under a million parameters learned it on one CPU core.
-# - **The score**: a macro AUC above 0.99 on 1,500 fresh lenses, with its interval; errors mostly where the
-#   trace is faint; probabilities that mean what they say, *on such images*.
+# - **The score**: a macro AUC above 0.99 on every one of ten fresh test sets, and 98 of 100 answers right, with
+#   its interval; errors mostly where the trace is faint; probabilities that mean what they say, *on such images*.
 # - **No shortcut**: without an image, all the parameters together give chance; among twins it picks the right
 #   one; mirrored and quarter-turned lenses cost nothing.
 # - **It looks at the arcs**, and can say roughly where a string lies.
-# - **It failed** without warning on a shorter exposure, a wider PSF and another survey, at high confidence.
+# - **It failed** without warning on a shorter exposure, a wider PSF, a clumpy source and another survey, at high
+#   confidence.
 #
 # Can a small network tell? On images like its training images: yes. And it does look at the arcs. But whether
 # yours are such images its probabilities do not tell you. Compare exposure, PSF and sky before you ask it.
@@ -1068,7 +1137,7 @@ exercises.check(6, 1, eight_views)
 #
 # <details><summary>Hint</summary>
 #
-# `scoring.auc(kinds == k, sample[name])` for every name and class. Without any difference an AUC
+# `roc_auc_score(kinds == k, sample[name])` for every name and class. Without any difference an AUC
 # scatters about one half, with a standard error of $\sqrt{(n_1 + n_2 + 1) / (12\, n_1 n_2)}$, where $n_1$
 # lenses are of the class and $n_2$ are not. Mind how many AUCs you look at. And look at histograms: is
 # *larger* the only way to be different?
@@ -1088,7 +1157,7 @@ exercises.check(6, 2, guilty)
 # Suppose that one lens in a thousand has a vortex: of those that the network *calls* a vortex, how many
 # have one? Write the function that turns a confusion table like that of section 8 (rows: what lenses are;
 # columns: what they are called) into the purity of each class, for any `shares` of the classes in nature.
-# Then ask it about `scoring.confusion(labels, probability)`. The AUC of the vortices was nearly 1; is
+# Then ask it about `confusion_matrix(labels, probability.argmax(1))`. The AUC of the vortices was nearly 1; is
 # the purity?
 #
 # <details><summary>Hint</summary>
@@ -1122,6 +1191,8 @@ exercises.check(6, 3, purity)
 #   [doi:10.1145/1553374.1553380](https://doi.org/10.1145/1553374.1553380)
 # - F. J. Anscombe, *The Transformation of Poisson, Binomial and Negative-Binomial Data*, Biometrika 35, 246
 #   (1948). [doi:10.1093/biomet/35.3-4.246](https://doi.org/10.1093/biomet/35.3-4.246)
+# - A student solution on the original images, with code and AUC:
+#   [gsoc-ml4sci-tests, common task](https://github.com/yogesh174/gsoc-ml4sci-tests).
 # - B. Efron, *Bootstrap Methods: Another Look at the Jackknife*, Ann. Statist. 7, 1 (1979).
 #   [doi:10.1214/aos/1176344552](https://doi.org/10.1214/aos/1176344552)
 # - C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, *On Calibration of Modern Neural Networks*, ICML 2017.

@@ -1,14 +1,11 @@
 """Scores: of upscalers beside bicubic, of classifiers, and the tables made of them."""
 
 from srutils.scoring.classifiers import (
-    auc,
     bootstrap,
     calibration,
     class_aucs,
-    confusion,
     macro_auc,
     micro_auc,
-    roc_curve,
 )
 from srutils.scoring.cost import measure_cost
 from srutils.scoring.table import markdown, scoreboard
@@ -16,11 +13,9 @@ from srutils.scoring.upscalers import LENSES, evaluate, evaluate_lenses, evaluat
 
 __all__ = [
     "LENSES",
-    "auc",
     "bootstrap",
     "calibration",
     "class_aucs",
-    "confusion",
     "evaluate",
     "evaluate_lenses",
     "evaluate_photos",
@@ -28,7 +23,6 @@ __all__ = [
     "markdown",
     "measure_cost",
     "micro_auc",
-    "roc_curve",
     "score_photo",
     "scoreboard",
 ]

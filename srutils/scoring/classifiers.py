@@ -1,4 +1,4 @@
-"""How well probabilities tell classes apart: ROC curves, AUC, bootstrap intervals, calibration."""
+"""How well probabilities tell classes apart: AUC, bootstrap intervals, calibration."""
 
 from __future__ import annotations
 
@@ -9,56 +9,11 @@ import numpy as np
 from srutils.lensing.priors import CLASSES
 
 
-def roc_curve(truth, score) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the rates of false and of true alarms as the threshold falls.
-
-    Parameters
-    ----------
-    truth : array_like (N,) of bool
-    score : array_like (N,)
-        Larger where the class is thought to be present. Images of equal score cross the threshold together.
-
-    Returns
-    -------
-    false_rate, true_rate : ndarray (M,), float64
-        Both start at 0 and end at 1.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, a score is NaN, or only one of the two cases occurs.
-    """
-    from sklearn import metrics  # a slow import
-
-    truth, score = _checked(truth, score)
-    false_rate, true_rate, _ = metrics.roc_curve(truth, score, drop_intermediate=False)
-    return false_rate, true_rate
-
-
-def auc(truth, score) -> float:
-    """Compute the area under the ROC curve: how often a case outscores a non-case; a tie counts half.
-
-    It is the statistic of Mann & Whitney (1947, doi:10.1214/aoms/1177730491). Parameters and errors as in
-    `roc_curve`.
-    """
-    from sklearn import metrics
-
-    return float(metrics.roc_auc_score(*_checked(truth, score)))
-
-
-def _checked(truth, score):
-    truth, score = np.asarray(truth).astype(bool), np.asarray(score, np.float64)
-    if truth.ndim != 1 or truth.shape != score.shape:
-        raise ValueError(f"truth has shape {truth.shape} and score {score.shape}; expected (N,) twice")
-    if np.isnan(score).any():
-        raise ValueError("score holds NaN")
-    if truth.all() or not truth.any():
-        raise ValueError("truth has one value only; expected cases and non-cases")
-    return truth, score
-
-
 def macro_auc(labels, probability) -> float:
     """Average the AUC of each class against the rest.
+
+    The AUC is how often a case outscores a non-case; a tie counts half (Mann & Whitney 1947,
+    doi:10.1214/aoms/1177730491).
 
     Parameters
     ----------
@@ -76,14 +31,19 @@ def macro_auc(labels, probability) -> float:
 
 def class_aucs(labels, probability) -> list[float]:
     """Compute the AUC of each class against the rest; parameters as in `macro_auc`."""
+    from sklearn.metrics import roc_auc_score  # a slow import
+
     labels, probability = _together(labels, probability)
-    return [auc(labels == k, probability[:, k]) for k in range(probability.shape[1])]
+    return [float(roc_auc_score(labels == k, probability[:, k])) for k in range(probability.shape[1])]
 
 
 def micro_auc(labels, probability) -> float:
     """Compute the AUC of all N x K answers "image i is of class k" together; parameters as in `macro_auc`."""
+    from sklearn.metrics import roc_auc_score
+
     labels, probability = _together(labels, probability)
-    return auc((labels[:, None] == np.arange(probability.shape[1])).ravel(), probability.ravel())
+    is_of_class = labels[:, None] == np.arange(probability.shape[1])
+    return float(roc_auc_score(is_of_class.ravel(), probability.ravel()))
 
 
 def _together(labels, probability):
@@ -127,14 +87,6 @@ def bootstrap(
         values.append(statistic(labels[drawn], probability[drawn]))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def confusion(labels, probability) -> np.ndarray:
-    """Count answers (K, K): row = true class, column = most probable class."""
-    from sklearn import metrics
-
-    labels, probability = _together(labels, probability)
-    return metrics.confusion_matrix(labels, probability.argmax(1), labels=range(probability.shape[1]))
 
 
 def calibration(labels, probability, bins: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:

@@ -50,6 +50,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, ks_2samp
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import confusion_matrix, roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 from srutils import exercises, lensing, pairs, plotting, scoring
@@ -140,7 +141,7 @@ limit = NormalDist().inv_cdf(1 - 0.05 / 66 / 2)
 
 def worst(values):
     """The AUC of the three classes that is furthest from one half, in standard errors."""
-    return max(abs(scoring.auc(kinds == k, values) - 0.5) for k in range(3)) / error
+    return max(abs(roc_auc_score(kinds == k, values) - 0.5) for k in range(3)) / error
 
 
 table = pd.DataFrame({"larger in one class": {name: worst(v) for name, v in sample.items()}})
@@ -218,8 +219,8 @@ exercises.check(6, 3, purity)
 # %%
 lenses = lensing.simulate("deeplense", 600, classes=CLASSES, seed=0)
 probability = shipped(lenses.hr)
-counts = scoring.confusion(lenses.labels, probability)
-print(f"{counts}\nAUC of the vortices {scoring.class_aucs(lenses.labels, probability)[2]:.3f}")
+counts = confusion_matrix(lenses.labels, probability.argmax(1))
+print(f"{counts}\nAUC of the vortices {roc_auc_score(lenses.labels == 2, probability[:, 2]):.3f}")
 for rare in (1 / 3, 0.1, 0.01, 0.001):
     pure = purity(counts, [(1 - rare) / 2, (1 - rare) / 2, rare])[2]
     print(f"vortices {rare:5.1%} of all lenses: purity {pure:.2f}")
