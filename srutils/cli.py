@@ -63,7 +63,7 @@ def upscale(
         bool,
         typer.Option(
             "--ensemble",
-            help="Mean of eight flips and turns; their spread is written beside OUT, or into the FITS.",
+            help="Mean of eight flips and turns; writes their spread, some quarter of the error, too.",
         ),
     ] = False,
     samples: Annotated[

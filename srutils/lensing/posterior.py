@@ -155,7 +155,8 @@ def _laplace(lr, start: dict) -> tuple[np.ndarray, np.ndarray]:
             len(FREE), -1
         )
         weighted = slopes / mean[0].ravel()
-        covariance = np.linalg.inv(weighted @ slopes.T)
+        # what LR says nothing of, as the direction of a round lens, is known to half a unit by the prior
+        covariance = np.linalg.inv(weighted @ slopes.T + 4 * np.eye(len(FREE)))
         move = covariance @ weighted @ (seen - mean[0]).ravel()
         theta = theta + move
         if (abs(move) < 0.1 * np.sqrt(np.diag(covariance))).all():
@@ -207,7 +208,7 @@ def sample(lr, n: int = 64, start: dict | None = None, seed: int = 0, tries: int
         weights = _weights(logs - _proposed(theta, proposals))
         if k and 1 / (weights**2).sum() > 0.2 * tries:
             break
-        proposal = _adapted(theta, logs - _proposed(theta, proposals))
+        proposal = _adapted(theta, logs - _proposed(theta, proposals), covariance)
     places = (rng.random() + np.arange(n)) / n  # systematic: each is taken as often as its weight says
     chosen = rng.permutation(np.searchsorted(np.cumsum(weights), places).clip(max=len(theta) - 1))
     mean = np.tensordot(weights, hr, 1)
@@ -227,13 +228,16 @@ def _proposed(theta: np.ndarray, proposals: list) -> np.ndarray:
     return logsumexp(each, 0) - np.log(len(proposals))
 
 
-def _adapted(theta: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return centre and covariance of weighted lenses; weights are evened out until enough of them count."""
+def _adapted(theta: np.ndarray, logs: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return centre and covariance of weighted lenses; weights are evened out until enough of them count.
+
+    A tenth of the covariance `before` stays: where few lenses are possible, theirs may have no width at all.
+    """
     even, weights = 1.0, _weights(logs)
     while 1 / (weights**2).sum() < 4 * len(FREE) and even > 1e-3:
         even *= 0.7
         weights = _weights(even * logs)
-    return weights @ theta, np.cov(theta.T, aweights=weights)
+    return weights @ theta, 0.9 * np.cov(theta.T, aweights=weights) + 0.1 * before
 
 
 def _weights(logs: np.ndarray) -> np.ndarray:

@@ -173,7 +173,7 @@ def deliver(run, network, data, facts: dict) -> dict | None:
     def score(path):
         from srutils.lensing import lens_set
 
-        n = scores.FEW_LENSES // 8 if quick else 200
+        n = scores.FEW_LENSES // 8 if quick else 100
         test = lens_set("telescope", n, scale=scale, split="test", classes=run.recipe.options["classes"])
         return {"telescope test, no substructure": evaluate_posterior(Upscaler.load(path), test)}
 

@@ -27,6 +27,8 @@ SHIFT_NOTE = (
     "less than 0.01"
 )
 SPREAD = "eight flips and turns"
+# srresnet-telescope-x4 on 150 smooth test lenses: tools/experiments/posterior_calibration.py
+COVERS = "it covers the truth in 22 % of the pixels of simulated lenses, not in 68 %: 4 times too small"
 LEAST_CONTRAST = 6  # below it a network takes noise for sources; of noise alone it is 3.1
 ERROR_NAMES = re.compile(r"(ERR|VAR|IVAR|STAT|WHT|UNC|SIGMA)\w*")
 
@@ -73,7 +75,9 @@ def upscale_fits(source: Path, target: Path, options: Options) -> Report:
     if spread is not None:
         spread = (spread * factor).reshape(shape)
         what = f"{options.samples} samples, seed {options.seed}" if options.samples else SPREAD
-        header.add_history(f"mean of {what}; standard deviation in UNCERTAINTY")
+        header.add_history(f"mean of {what}, their standard deviation in UNCERTAINTY")
+        if not options.samples:
+            header.add_history(COVERS)
         report.uncertainty = f"{target}, extension UNCERTAINTY (in the image's unit)"
     if cube is not None:
         cube = (cube * factor).reshape(-1, *shape)

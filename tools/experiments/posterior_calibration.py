@@ -20,7 +20,7 @@ from tools.project import ROOT
 
 OUT = ROOT / "data" / "experiments" / "posterior_calibration.json"
 MODEL, SEED, SAMPLES = "posterior-telescope-x4", 77_001, 32
-LENSES, EXACT, CHAINS, OUTSIDE = 300, 100, 3, 60
+LENSES, EXACT, CHAINS, OUTSIDE = 150, 100, 3, 24
 LEVELS = [round(0.05 * k, 2) for k in range(1, 20)]
 OTHER_PSF = 0.42  # arcsec, of LR, where the network knows 0.36
 
