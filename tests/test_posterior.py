@@ -1,5 +1,7 @@
 """Samples of a posterior model and the exact posterior: what they are, what is written, what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -196,3 +198,51 @@ def test_samples_need_a_model_that_draws_them(tmp_path, capsys):
         capsys, "upscale", tmp_path / "in.npy", tmp_path / "o.npy", "--model", model, "--samples", 4
     )
     assert status == 2 and "posterior-telescope-x4" in err and not (tmp_path / "o.npy").exists()
+
+
+# ---------------------------------------------------------------- the model that ships
+def test_the_shipped_model_beats_its_base_and_its_error_bars_hold():
+    from srutils.lensing import lens_set
+
+    up = Upscaler.load("posterior-telescope-x4")
+    test = lens_set("telescope", 8, scale=4, split="test", classes=("no_substructure",), seed=90210)
+    found = evaluate_posterior(up, test, n=16)
+    assert found["psnr"] > found["base"]["psnr"] + 1
+    assert (
+        1.5 < found["psnr"] - found["psnr_sample"] < 3.2
+    )  # twice the error, where samples are like the truth
+    assert found["coverage68"] == pytest.approx(0.683, abs=0.09)  # of eight lenses; the card has a hundred
+    assert found["coverage95"] == pytest.approx(0.954, abs=0.05)
+    assert found["chi2"] == pytest.approx(1, abs=0.1)
+    assert found["ceiling_psnr"] > found["psnr"] + 5  # what the physics would allow
+
+
+def test_the_card_keeps_what_issue_and_help_promise():
+    card = Upscaler.load("posterior-telescope-x4").card
+    scores = card["metrics"]["telescope test, no substructure"]
+    assert scores["n"] >= 100 and scores["samples"] == 32
+    assert scores["coverage68"] == pytest.approx(0.683, abs=0.03)
+    assert scores["coverage95"] == pytest.approx(0.954, abs=0.02)
+    assert scores["psnr"] > scores["base"]["psnr"] + 1.5
+
+
+def test_the_engines_draw_the_same_sample():
+    pytest.importorskip("openvino")
+    lr = np.random.default_rng(0).random((16, 20, 1)).astype(np.float32) / 2
+    one, other = (
+        Upscaler.load("posterior-telescope-x4", engine=e).sample(lr, 1, seed=2)
+        for e in ("onnxruntime", "openvino")
+    )
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_evaluate_prints_what_a_program_reads(capsys):
+    command = ("evaluate", "posterior-telescope-x4", "--data", "telescope", "--n", 1, "--json")
+    status, out, _ = run(capsys, *command)
+    found = json.loads(out)
+    assert status == 0 and found["classes"] == ["no_substructure"] and found["n"] == 1
+    assert {"coverage68", "coverage95", "psnr_sample", "ceiling_psnr", "psnr", "bicubic", "base"} <= set(
+        found
+    )
+    status, out, err = run(capsys, "evaluate", "posterior-telescope-x4", "--data", "deeplense")
+    assert status == 2 and "--data telescope" in err
