@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 
 # The title above the panels is row 0. What is not named here is taken whole.
-ROWS = {"photo": (0, 1, 2), "lens": (0, 2, 3)}
+ROWS = {"photo": (0, 1, 2), "lens": (0, 1, 2)}
 MARGIN = 10
 WHITE = 254  # what is at least as bright in all colours is paper
 

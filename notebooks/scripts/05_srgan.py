@@ -887,7 +887,7 @@ for (track, scale), (_, reference, enlarged) in results.items():
 # left little to do, for the truth is smooth, and most of it can be inferred. **An adversary adds most where
 # LR has lost most.**
 
-# %% tags=["nbval-ignore-output", "readme-figure", "figure-lens"]
+# %% tags=["nbval-ignore-output"]
 lenses, truth, enlarged = results["telescope", 4]
 shown = {name: images[4] for name, images in {"LR": lenses.lr, **enlarged, "truth": truth}.items()}
 norm = plotting.stretch([truth[4]])
