@@ -14,6 +14,9 @@ def jpeg_quality(source: Path) -> float | None:
     """Estimate the quality, 1 to 100, from a JPEG file's luma table; None for any other file."""
     from PIL import Image
 
+    with open(source, "rb") as file:
+        if file.read(2) != b"\xff\xd8":
+            return None
     try:
         with Image.open(source) as image:
             table = getattr(image, "quantization", {}).get(0)
