@@ -205,14 +205,14 @@ def test_the_shipped_model_beats_its_base_and_its_error_bars_hold():
     from srutils.lensing import lens_set
 
     up = Upscaler.load("posterior-telescope-x4")
-    test = lens_set("telescope", 8, scale=4, split="test", classes=("no_substructure",), seed=90210)
-    found = evaluate_posterior(up, test, n=16)
+    test = lens_set("telescope", 4, scale=4, split="test", classes=("no_substructure",), seed=90210)
+    found = evaluate_posterior(up, test, n=8)
     assert found["psnr"] > found["base"]["psnr"] + 1
     assert (
         1.5 < found["psnr"] - found["psnr_sample"] < 3.2
     )  # twice the error, where samples are like the truth
-    assert found["coverage68"] == pytest.approx(0.683, abs=0.09)  # of eight lenses; the card has a hundred
-    assert found["coverage95"] == pytest.approx(0.954, abs=0.05)
+    assert found["coverage68"] == pytest.approx(0.683, abs=0.12)  # of four lenses; the card has a hundred
+    assert found["coverage95"] == pytest.approx(0.954, abs=0.06)
     assert found["chi2"] == pytest.approx(1, abs=0.1)
     assert found["ceiling_psnr"] > found["psnr"] + 5  # what the physics would allow
 
