@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 from srutils import course
-from srutils.upscale.choice import default_models
+from srutils.upscale.choice import SPOILED, default_models
 from tools.project import ROOT
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
@@ -72,6 +72,8 @@ def models(folder: Path) -> list[dict]:
         keys = ("name", "scale", "channels", "input", "receptive_field")
         psnr = card.get("metrics", {}).get("Set5", {}).get("psnr")
         words = f"{psnr:.2f} dB on Set5" if psnr else "for photographs"
+        if card["name"] == SPOILED:
+            words = "for compressed, soft and noisy photographs"
         found.append({key: card[key] for key in keys} | {"edges": card.get("edges", "zero"), "words": words})
     return sorted(found, key=lambda model: (model["scale"], model["name"]))
 
