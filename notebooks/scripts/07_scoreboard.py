@@ -321,8 +321,9 @@ display(Markdown(text))
 #
 # **LR and HR keep their promise**: 68 % lies within their intervals. **No enlarged picture keeps it for
 # both numbers.** On SRResNet's, about half of the radii and a third of the shears are inside, and the
-# errors are more than twice what the bars say. Richardson–Lucy and bicubic are worse. Whoever publishes
-# from such a picture, with the bar that the fit prints, is wrong far more often than readers are told.
+# errors are about twice what the bars say. Bicubic's pulls are larger still, and so, it seems, are
+# Richardson–Lucy's. Whoever publishes from such a picture, with the bar that the fit prints, is wrong far
+# more often than readers are told.
 #
 # Why? The fit takes every pixel for a measurement of its own, with the photon noise that HR would have. But
 # an enlarged picture has sixteen pixels for each one of LR, and neighbours share their errors (exercise 3).
@@ -444,7 +445,7 @@ display(Markdown(text))
 # So every kind of picture needs a limit of its own, from many smooth lenses enlarged in the same way. With
 # it, fewer of these vortices are found in the sharp pictures than in LR: a few smooth lenses with marks on
 # their arcs have pushed the limit up. Without any limit, the last column asks how well the scores sort the
-# two kinds of lens. Only Richardson–Lucy differs from LR, and it is worse.
+# two kinds of lens. Of what is made of LR, only Richardson–Lucy differs from it, and it is worse.
 
 # %% [markdown]
 # ## 5. Stars, and nothing at all
