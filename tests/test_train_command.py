@@ -104,7 +104,7 @@ def test_srgan_goes_on_from_the_shipped_file(srutils, tmp_path, shipped):
     card = json.loads((tmp_path / "mine.json").read_text(encoding="utf-8"))
     original = json.loads((SHIPPED / "srgan-photo-x4.json").read_text(encoding="utf-8"))
     assert card["start"]["name"] == "srgan-photo-x4" and card["start"]["sha256"] == original["sha256"]
-    assert card["steps"] == 2 and card["seconds"] > original["seconds"] and "photos" in card["data"]
+    assert card["steps"] == 2 and card["seconds"] >= original["seconds"] and "photos" in card["data"]
     assert card["losses"] == register.find("srgan-photo-x4").options["weights"]
 
 
