@@ -246,3 +246,61 @@ def test_evaluate_prints_what_a_program_reads(capsys):
     )
     status, out, err = run(capsys, "evaluate", "posterior-telescope-x4", "--data", "deeplense")
     assert status == 2 and "--data telescope" in err
+
+
+# ---------------------------------------------------------------- the recipe
+@pytest.fixture(scope="module")
+def network():
+    """Return the shipped network in PyTorch, as --from begins with it."""
+    from srutils.model_files.cards import model_path
+    from srutils.recipes import posterior as recipe
+    from srutils.recipes import posterior_files, register, torch_files
+
+    made = recipe.build(register.find("posterior-telescope-x4").options)
+    weights = torch_files.weights_of(model_path("posterior-telescope-x4"))
+    posterior_files.load_weights(made, weights, "posterior-telescope-x4")
+    return made.eval()
+
+
+def test_from_begins_with_the_very_network_that_ships(network):
+    from srutils.recipes.posterior_files import reference
+
+    up, rng = Upscaler.load("posterior-telescope-x4"), np.random.default_rng(0)
+    lr, noise = rng.random((1, 16, 16, 1), np.float32), rng.standard_normal((1, 64, 64, 1), np.float32)
+    np.testing.assert_allclose(reference(network)({"lr": lr, "noise": noise}), up._run(lr, noise), atol=1e-4)
+
+
+def test_what_lr_says_of_the_truth_is_noise(network, lenses):
+    import torch
+
+    truth, lr = (torch.from_numpy(images).permute(0, 3, 1, 2) for images in (lenses.truth, lenses.lr))
+    seen = network.misfit(truth, lr)
+    assert abs(seen.mean()) < 0.05 and seen.std() == pytest.approx(1, abs=0.05)
+
+
+def test_calibration_undoes_a_wrong_width(network, lenses):
+    import copy
+
+    import torch
+
+    from srutils.recipes.posterior_files import calibrate
+
+    right, wrong = copy.deepcopy(network), copy.deepcopy(network)
+    with torch.no_grad():
+        wrong.guess.tail.bias[16:] += np.log(3)
+    factors = [calibrate(one, lenses.lr, lenses.truth) for one in (right, wrong)]
+    assert factors[0] / factors[1] == pytest.approx(3, rel=1e-3)
+
+
+def test_another_network_is_no_start(network):
+    from srutils.recipes.posterior_files import load_weights
+
+    with pytest.raises(ValueError, match="holds another network"):
+        load_weights(network, {"head.weight": np.zeros(3)}, "other")
+
+
+def test_the_recipe_takes_no_folder(tmp_path, capsys):
+    status, _, err = run(
+        capsys, "train", "posterior-telescope-x4", "--data", tmp_path, "--out", tmp_path / "m.onnx"
+    )
+    assert status == 2 and "no --data" in err
