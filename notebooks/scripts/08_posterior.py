@@ -465,7 +465,7 @@ def draw_fits(lr, n=16):
 small_hr, small_lr = coarse(lensing.lens_set("telescope", 60, split="test", **smooth))
 drawn = draw_fits(small_lr)  # (16, 60, 1, 32, 32)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "readme-figure", "figure-lens"]
 figure, axes = plt.subplots(3, 7, figsize=(9.6, 4.3), layout="constrained")
 for row, i in zip(axes, (0, 2, 4), strict=True):
     shown = {"LR": small_lr[i], **{f"sample {k + 1}": drawn[k, i] for k in range(3)}}
