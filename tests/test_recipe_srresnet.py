@@ -424,7 +424,7 @@ def test_small_photographs_make_smaller_patches_unless_a_size_was_asked_for(caps
 def test_fresh_lenses_never_repeat_and_come_from_the_training_split(monkeypatch):
     asked = []
 
-    def simulate(track, n, *, scale, split, seed):
+    def simulate(track, n, *, scale, split, seed, classes=None):
         asked.append((track, scale, split, seed))
         truth = np.random.default_rng(seed).random((n, 16, 16, 1), np.float32)
         return ImagePairs(truth[:, ::2, ::2], truth + 1, 2, track, truth=truth)
