@@ -12,5 +12,8 @@ os.environ.update(absolute_folders())
 # PYTEST_CURRENT_TEST is left out: pytest sets it itself.
 os.environ.update({name: value for name, value in ENVIRONMENT.items() if name != "PYTEST_CURRENT_TEST"})
 
+# two test processes of two threads each share two cores: a thread that waits is to sleep, not to spin
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 settings.register_profile("course", deadline=None, max_examples=50)
 settings.load_profile("course")
