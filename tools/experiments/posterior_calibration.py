@@ -180,7 +180,10 @@ def main() -> None:
     if "ensemble" not in stored:
         keep({"ensemble": ensemble(pairs)})
     path = ROOT / "data" / "models" / f"{MODEL}.json"
-    if path.is_file() and stored.get("model", {}).get("sha256") != json.loads(path.read_text(encoding="utf-8"))["sha256"]:
+    if (
+        path.is_file()
+        and stored.get("model", {}).get("sha256") != json.loads(path.read_text(encoding="utf-8"))["sha256"]
+    ):
         stored.pop("outside", None)
         keep(of_the_model(pairs, stored["exact"]))
     if "model" in stored and "outside" not in stored:
