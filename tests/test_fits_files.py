@@ -127,7 +127,7 @@ def test_ten_sources_stay_where_they_are_on_the_sky(tmp_path, kind, model, scale
 
 @pytest.mark.parametrize("model", LENS_MODELS)
 def test_networks_keep_light_and_with_the_ensemble_places(tmp_path, model):
-    """docs/fits.md: 0.05 pixel, 0.01 with the ensemble. Without `keep_light` it would be up to 2 % of the light."""
+    """docs/fits.md: 0.05 pixel, 0.01 with the ensemble. Without `keep_light` up to 2 % of the light goes."""
     header = sky_header()
     for fwhm, peak, sky in ((4.0, 1, 0), (2.0, 5000, 100)):
         field, places = ten_sources(fwhm, sky, peak)
@@ -147,7 +147,7 @@ def test_networks_keep_light_and_with_the_ensemble_places(tmp_path, model):
 @pytest.mark.parametrize("model", [*LENS_MODELS, "bicubic"])
 @pytest.mark.parametrize("fwhm", [2.0, 4.0])
 def test_networks_leave_a_source_its_light(tmp_path, model, fwhm):
-    """docs/fits.md: within 12 input pixels around a source it changes by up to 1.4 %, and by 0.1 % with bicubic."""
+    """docs/fits.md: within 12 input pixels it changes by up to 1.4 %, and by 0.1 % with bicubic."""
     rows, columns = np.mgrid[:80, :81]
     source = 1000 * np.exp(-4 * np.log(2) * ((columns - 40.3) ** 2 + (rows - 39.8) ** 2) / fwhm**2)
     network = model != "bicubic"

@@ -10,7 +10,8 @@ from srutils.pairs import degrade, resize
 from srutils.scoring import perceptual
 
 needs_network = pytest.mark.skipif(
-    course.find_data(perceptual.FILE) is None, reason="LPIPS is not here: set SR_DATA, or `srutils fetch lpips`"
+    course.find_data(perceptual.FILE) is None,
+    reason="LPIPS is not here: set SR_DATA, or `srutils fetch lpips`",
 )
 
 
