@@ -243,7 +243,10 @@ def test_an_interrupted_command_is_resumed_by_the_next(shop, name):
         parts = list((shop.root / "cache/DIV2K").glob("archive.zip.download*.part"))
         return parts[0].stat().st_size if parts else 0
 
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    # a shell that runs the tests in the background has told them, and so their children, to ignore SIGINT
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    with subprocess.Popen(command, preexec_fn=heard, **options) as child:
         while child.poll() is None and kept() < stop:
             released.wait(0.02)
         child.send_signal(number)
