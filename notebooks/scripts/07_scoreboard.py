@@ -716,7 +716,7 @@ classical = {
 grain = {r["model"]: r["spectrum_error"] for r in rows if r["data"] == "deeplense"}
 PURPOSES = [
     ("measure mass and shear", "LR and a forward model",
-     f"its error bars hold ({coverage['LR']:.0%} of {n} lenses within one bar, promised are 68 %); "
+     f"its error bars hold ({coverage['LR']:.0%} of {n} radii within one bar, promised are 68 %); "
      f"SRResNet's do not ({coverage['SRResNet']:.0%})", honest),
     ("search for substructure", "LR and a forward model, with a limit from smooth lenses",
      "no picture made of LR sorts lenses better than LR, and HR's limit fails on Richardson–Lucy's", alarms),
