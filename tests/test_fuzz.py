@@ -1,4 +1,4 @@
-"""A thousand spoilt files at the command line: each costs one line and status 2, or gives a whole result."""
+"""Hundreds of spoilt files at the command line: each costs one line and status 2, or gives a whole result."""
 
 import gzip
 import io
@@ -23,7 +23,7 @@ from srutils.files.decode import read_picture
 from srutils.files.picture import Metadata, Picture
 from srutils.upscale.fits_image import is_fits, read_fits
 
-N = 1000
+N = 400
 SUFFIXES = (".png", ".jpg", ".webp", ".tif", ".bmp", ".avif", ".npy", ".fits", ".fits.gz", ".fits.fz")
 SIDES = (100_000, 65_535, 16_384, 2**31 - 1, 2**20)
 MEMORY = 400 << 20  # bytes by which the process may grow
@@ -249,7 +249,7 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def test_a_thousand_spoilt_files(files, folder, capfd):
+def test_hundreds_of_spoilt_files(files, folder, capfd):
     network = str(random_model(folder))
     rng, done = random.Random(1), 0
     before = peak_memory()
@@ -269,7 +269,7 @@ def test_a_thousand_spoilt_files(files, folder, capfd):
         assert seconds < 10, how
         done += stop.value.code == 0
         source.unlink()
-    assert 50 < done < N / 2  # most are refused; harmless damage is not
+    assert N / 20 < done < N / 2  # most are refused; harmless damage is not
     assert peak_memory() - before < MEMORY
 
 

@@ -162,7 +162,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, unwritten, monkeypa
     def interrupted(trainer, update, batch):
         calls.append(trainer.step)
         if len(calls) == 8:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # in this thread, now: os.kill may reach it later
         take(trainer, update, batch)
 
     monkeypatch.setattr(torch_loop.Trainer, "take", interrupted)
