@@ -17,7 +17,7 @@ from browser import Watched, chromium
 from tools import policy, setup_cell
 from tools.project import NOTEBOOKS, ROOT, repository
 
-LESSON = NOTEBOOKS / "02_bicubic_baseline.ipynb"
+LESSON = NOTEBOOKS / "01_data_exploration.ipynb"
 CELLS = """
 () => jupyterapp.shell.currentWidget.content.model.sharedModel.cells
     .filter(cell => cell.cell_type === 'code')

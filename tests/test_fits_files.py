@@ -201,7 +201,7 @@ def test_what_becomes_of_faint_stars(tmp_path, model):
     for ratio in (20, 1e6):
         field = 1000 * (stars + rng.normal(0, one / (ratio * np.sqrt(4 * np.pi) * sigma), stars.shape))
         made, new, _ = enlarge(tmp_path, field, sky_header(), model, 2)
-        shift = greatest_shift(field, made, sky_header(), new, places, 3.0)
+        shift = greatest_shift(field, made, sky_header(), new, places, 3.0) if ratio == 20 else None
         gain = {radius: (light(made, radius) - light(field, radius)) / (1000 * one) for radius in (3, 12)}
         changes[ratio] = np.median(gain[3]), np.abs(gain[12]).max(), shift
     (aperture, _, _), (_, flux, shift) = changes[1e6], changes[20]
