@@ -214,7 +214,10 @@ def test_every_page_opens_without_a_network(browser, book, pages):
     1280 px only a line of more than 110 characters is cut, and that one behind a shade."""
     watched = Watched(browser, book.as_uri(), viewport={"width": 1280, "height": 800})
     page, faults, formulas = watched.page, [], 0
-    for name, soup in pages.items():
+    modules = [name for name in pages if "srutils" in name]  # all of one template: every fifth is opened
+    assert len(modules) > 50
+    for name in [name for name in pages if name not in modules] + modules[::5]:
+        soup = pages[name]
         page.set_viewport_size({"width": 1280, "height": 800})
         page.goto((book / name).as_uri())
         math = len(soup.select(".math"))
