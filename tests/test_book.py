@@ -209,9 +209,11 @@ def test_the_first_page_says_nothing_of_the_readmes_order(pages):
     assert "What do three layers learn?" in text and not re.search(r"\b(below|above)\b", text)
 
 
-def test_every_page_opens_without_a_network(browser, book, pages):
-    """From the disk, without a server: no errors, nothing fetched, all math drawn, no page too wide. At
-    1280 px only a line of more than 110 characters is cut, and that one behind a shade."""
+def test_pages_open_without_a_network_and_fit_a_laptop_and_a_telephone(browser, book, pages):
+    """From the disk, without a server: no errors, nothing fetched, all math drawn, no page too wide.
+
+    At 1280 px only a line of more than 110 characters is cut, and that one behind a shade.
+    """
     watched = Watched(browser, book.as_uri(), viewport={"width": 1280, "height": 800})
     page, faults, formulas = watched.page, [], 0
     modules = [name for name in pages if "srutils" in name]  # all of one template: every fifth is opened

@@ -511,7 +511,8 @@ if __name__ == "__main__":
     folder, name = Path(sys.argv[1]), sys.argv[2]
     torch.set_num_threads(1)
     if name == "ctrl-c":
-        sys.exit(interrupt_and_go_on(folder))
+        interrupt_and_go_on(folder)
+        sys.exit()
     if "DIE_AT" in os.environ:
         descend, calls = torch_loop.Trainer.descend, []
 

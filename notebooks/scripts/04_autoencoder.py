@@ -62,7 +62,6 @@ from srutils import course
 course.banner()
 
 # %%
-import json
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length otherwise
@@ -71,7 +70,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import display
 from keras import layers
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from skimage import data as samples

@@ -149,15 +149,26 @@ ax.set(xlabel="frequency [cycles per HR pixel]", ylabel="power that reaches LR")
 ax.legend(fontsize=8)
 plotting.show(figure, alt="Measured and assumed power of scenes after LR's telescope, and the noise.", svg=True)
 
-
 # %% [markdown]
 # Both curves are what LR's telescope passes on, in units in which the noise is the same. The tuned power law was
 # never shown a spectrum, and yet it lies on the measured one where that meets the noise: there the search for
 # constants had something to find. At the lowest frequencies the two differ by a factor of ten or more, and it
 # does not matter, since the signal is so far above the noise that the filter simply divides by $T$. This is why
 # the two scores agree. The measured version needs training scenes instead of tuning, and is as good as these
-# resemble the sky.
-#
+# resemble the sky. One lens, by all three, beside the truth:
+
+# %% tags=["nbval-ignore-output"]
+shown = {
+    "bicubic": pairs.resize(test.lr[:1], (128, 128))[0],
+    "Wiener, tuned": baselines.wiener(test.lr[:1], 2)[0],
+    "Wiener, measured": measured[0],
+    "truth": test.truth[0],
+}
+figure = plotting.image_grid(shown, norm=plotting.stretch([test.truth[0]]), size=2.3)
+plotting.show(figure, alt="One lens: blurred by bicubic, sharper and alike by both Wiener filters; and the truth.")
+
+
+# %% [markdown]
 # ## 3. Stopping without the truth
 #
 # The prediction is the lesson's: `transfer` holds the wider PSF and the average over a pixel, and every second
