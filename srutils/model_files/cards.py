@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
 from srutils import course
@@ -30,42 +32,38 @@ def read_card(path: Path, keys: set[str]) -> dict:
 
 def is_classifier(name: str | Path) -> bool:
     """Tell whether a name or path is that of a model whose card says that it classifies."""
-    try:
-        return read_card(model_path(name).with_suffix(".json"), {"task"})["task"] == "classify"
-    except ValueError:
-        return False
+    return _card_of(name).get("task") == "classify"
 
 
 def draws_samples(name: str | Path) -> bool:
     """Tell whether a name or path is that of a posterior model: its card says what noise it takes."""
+    return "noise" in _card_of(name)
+
+
+def _card_of(name: str | Path) -> dict:
+    """Read the card of a name or path; an empty one where there is none that can be read."""
     try:
-        return "noise" in read_card(model_path(name).with_suffix(".json"), {"task"})
+        return read_card(model_path(name).with_suffix(".json"), {"task"})
     except ValueError:
-        return False
+        return {}
 
 
 def hardware() -> str:
     """Name the processor or GPU that the run had, for a card."""
-    import sys
-
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     name = platform.processor() or platform.machine()
-    try:
+    with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
     return f"CPU, {os.cpu_count()} cores ({name})"
 
 
 def commit() -> str | None:
     """Return the commit of the course's checkout, for a card; None without one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True
-        )
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
     except OSError:
         return None
-    return answer.stdout.strip() or None

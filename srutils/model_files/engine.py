@@ -29,19 +29,11 @@ def check_engine(name: str) -> None:
 
 
 def open_session(path: str | Path):
-    """Open an ONNX file with ONNX Runtime, on the processor, whatever its inputs and outputs are.
-
-    Returns
-    -------
-    onnxruntime.InferenceSession
-
-    Raises
-    ------
-    ValueError
-        The file cannot be read.
-    """
+    """Open an ONNX file with ONNX Runtime, on the processor; ValueError if it cannot be read."""
     with _reading(path):
-        return _session(path)
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
 def open_model(
@@ -71,17 +63,17 @@ def open_model(
     """
     check_engine(engine)
     engine = preferred() if engine == "auto" else engine
-    with _reading(path):
-        opened = _openvino(path, engine) if engine.startswith("openvino") else _onnxruntime(path)
-    inputs, outputs, run = opened
+    if engine.startswith("openvino"):
+        with _reading(path):
+            inputs, outputs, run = _openvino(path, engine)
+    else:
+        inputs, outputs, run = _onnxruntime(path)
     names = ["lr", "noise"] if noise else ["lr"]
     # an axis is a number where it is fixed
     n, h, w, c = inputs["lr"] if list(inputs) == names and len(inputs["lr"]) == 4 else (0, 0, 0, 0)
     if c != channels or any(isinstance(axis, int) for axis in (n, h, w)) or "sr" not in outputs:
-        expected = (
-            f"{'inputs' if noise else 'one input'} {' and '.join(names)} (N, H, W, {channels}) with N, H"
-        )
-        expected += " and W dynamic, and an output sr"
+        expected = "inputs lr and noise" if noise else "one input lr"
+        expected += f" (N, H, W, {channels}) with N, H and W dynamic, and an output sr"
         raise ValueError(f"the model {path} has inputs {inputs} and outputs {outputs}; expected {expected}")
     return lambda *images: run(dict(zip(names, images, strict=True)))
 
@@ -97,14 +89,8 @@ def _reading(path):
         raise ValueError(f"cannot read the model {path}: {' '.join(str(error).split())}") from None
 
 
-def _session(path):
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-
-
 def _onnxruntime(path):
-    session = _session(path)
+    session = open_session(path)
     inputs = {end.name: list(end.shape) for end in session.get_inputs()}
     outputs = [end.name for end in session.get_outputs()]
     return inputs, outputs, lambda given: session.run(["sr"], given)[0]

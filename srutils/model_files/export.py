@@ -119,20 +119,20 @@ def _export(export, reference, file: Path, ends: dict, examples: list, tries: in
     import onnx
 
     given, returned = list(ends)[:2]
-    while True:
+    for left in reversed(range(tries)):
         export(file)
         model = _rename(onnx.load(str(file)), ends)
         onnx.checker.check_model(model)
         onnx.save(model, str(file))
         session = open_session(file)
-        run = lambda x, session=session: session.run(  # noqa: E731
-            [returned], x if isinstance(x, dict) else {given: x}
-        )[0]
-        tries -= 1
+
+        def run(x, session=session):
+            return session.run([returned], x if isinstance(x, dict) else {given: x})[0]
+
         try:
             return model, run, float(np.max([_difference(run(x), reference(x)) for x in examples]))
         except WrongShape:
-            if not tries:
+            if not left:
                 raise
 
 
