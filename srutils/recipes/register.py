@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from srutils.model_files.cards import model_path, read_card
 from srutils.recipes.runs import targets
@@ -15,6 +15,7 @@ PHOTOGRAPHS = "CID22, Contest, Photos, T91, BSD200"
 LENSES = {
     "deeplense": "6,000 simulated lenses, noisy HR",
     "telescope": "fresh simulated lenses, noise-free truth",
+    "few": "3,000 simulated lenses, noisy HR",
 }
 
 
@@ -43,7 +44,7 @@ class Recipe:
     learns_from: str
     framework: str
     module: str
-    options: dict = field(default_factory=dict)
+    options: dict
     several: tuple[str, ...] = ()
 
     @property
@@ -92,6 +93,8 @@ POSTERIOR |= {"rate": 1e-3, "clip": 1.0, "steps": 3250, "batch": 8, "precision":
 SRCNN = {"track": "photo", "tries": 2, "precision": "auto"}
 ON_LR = {"track": "deeplense", "lenses": 6000, "steps": 3500, "patch": 40, "rate": 1e-3}
 ON_LR |= {"beta_2": 0.99, "clip": 0.05}
+ENLARGED = {"track": "telescope", "lenses": 3000, "steps": 2000}
+CLASSIFIER = {"triplets": 30000, "steps": 15000, "batch": 48, "rate": 2e-3, "precision": "auto"}
 AUTOENCODER = {"scale": 2, "steps": 5000, "batch": 16, "patch": 32, "tries": 1, "rate": 2e-3}
 AUTOENCODER |= {"precision": "auto"}
 
@@ -101,13 +104,7 @@ _ALL = [
         for s, steps in {2: 3000, 3: 12000, 4: 3000}.items()
     ),
     _three_layers("superrescnn-deeplense-x2", "lenses, deeplense, x2", LENSES["deeplense"], 2, **ON_LR),
-    _three_layers(
-        "superrescnn-telescope-x2",
-        "lenses, telescope, x2",
-        "3,000 simulated lenses, noisy HR",
-        2,
-        **{"track": "telescope", "lenses": 3000, "steps": 2000},
-    ),
+    _three_layers("superrescnn-telescope-x2", "lenses, telescope, x2", LENSES["few"], 2, **ENLARGED),
     Recipe(
         "autoencoder-photo-x2", "colour photographs, x2", PHOTOGRAPHS, "Keras", "autoencoder", AUTOENCODER
     ),
@@ -117,7 +114,7 @@ _ALL = [
         "30,000 simulated triplets",
         "Keras",
         "classifier",
-        {"triplets": 30000, "steps": 15000, "batch": 48, "rate": 2e-3, "precision": "auto"},
+        CLASSIFIER,
     ),
     _srresnet(
         "srresnet-photo",

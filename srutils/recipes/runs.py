@@ -54,11 +54,11 @@ class Run:
     folder: Path
     steps: int | None
     start: Start | None = None
+    files: dict[str, Path] = field(default_factory=dict)
     rows: list[dict] = field(default_factory=list)
-    main: bool = True
+    main: bool = field(default_factory=is_main)
     began: float = field(default_factory=time.perf_counter)
     tracker: object = None
-    files: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     def open(cls, settings, recipe, data, *, start: Start | None = None, **decides) -> Run:
@@ -66,11 +66,8 @@ class Run:
 
         Parameters
         ----------
-        settings : Settings
-        recipe : Recipe
         data : PairsData or the like
             ``fingerprint``, ``says``, ``split`` and ``images`` are used.
-        start : Start, optional
         **decides
             What else decides the result: batch, patch, precision, arch, losses. JSON values.
 
@@ -94,11 +91,9 @@ class Run:
             **decides,
         }
         text = json.dumps(decides, sort_keys=True)
-        folder = (
-            course.cache_dir() / "training" / recipe.name / hashlib.sha256(text.encode()).hexdigest()[:12]
-        )
-        run = cls(settings, recipe, data, json.loads(text), folder, steps, start)
-        run.main, run.files = is_main(), files
+        mark = hashlib.sha256(text.encode()).hexdigest()[:12]
+        folder = course.cache_dir() / "training" / recipe.name / mark
+        run = cls(settings, recipe, data, json.loads(text), folder, steps, start, files)
         if run.main:
             if settings.fresh:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -109,6 +104,11 @@ class Run:
             print(f"{recipe.name}: {data.says}\n{data.split}")
             run._track()
         return run
+
+    @property
+    def quick(self) -> bool:
+        """Whether it is a trial of less than 200 steps, which must not take longer to score than to train."""
+        return self.steps < 200 and not self.settings.ship
 
     def _write(self, name: str, value) -> None:
         with aside(self.folder / name) as path:
@@ -184,9 +184,8 @@ class Run:
 
         ``seconds`` are those since the row before. Call it before the checkpoint of the same step is saved.
         """
-        self.rows.append(
-            {key: value if isinstance(value, int) else float(value) for key, value in row.items()}
-        )
+        plain = {key: value if isinstance(value, int) else float(value) for key, value in row.items()}
+        self.rows.append(plain)
         if self.main:
             self._write("rows.json", self.rows)
             if self.tracker is not None:
@@ -256,8 +255,9 @@ class Run:
         def write(stem, folder, card):
             return save_model(stem, folder, export, reference, card)
 
-        quick = self.steps < 200 and not self.settings.ship
-        score = lambda path: scores.of_upscaler(path, data, quick, own=self.settings.data is not None)  # noqa: E731
+        def score(path):
+            return scores.of_upscaler(path, data, self.quick, own=self.settings.data is not None)
+
         card = self.deliver(write, facts, score, name=name, data=data, also=also)
         if card is not None:
             print(scores.table(card), end="")
@@ -298,10 +298,7 @@ class Run:
         card = {"recipe": self.recipe.name, "data": data.says, "images": data.images, "split": data.split}
         card |= {"steps": self.steps, "seconds": here, "seconds_here": here, "seed": self.settings.seed}
         if self.start is not None:
-            start = self.start
-            card |= {"seconds": here + round(start.seconds or 0)}
-            card["start"] = {"name": start.name, "sha256": start.sha256}
-            card["start"] |= {"steps": start.steps, "seconds": start.seconds}
+            card |= {"seconds": here + round(self.start.seconds or 0), "start": self.start.facts()}
         return card
 
     def _curve(self) -> dict[str, list]:

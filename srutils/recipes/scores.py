@@ -112,7 +112,7 @@ def _photographs(up, lr, hr, quick: bool, track: None) -> dict:
         for upscaler, scores in zip(both, rows, strict=True):
             sr = metrics.quantize(upscaler(small))
             scores.append(metrics.photo_scores(sr, large, up.scale) | {"lpips": lpips(sr, large)})
-    ours, theirs = (_means({key: [row[key] for row in table] for key in table[0]}) for table in rows)
+    ours, theirs = map(_means, rows)
     return {"n": len(rows[0]), "protocol": "rgb8", **ours, "bicubic": {"method": "bicubic", **theirs}}
 
 
@@ -125,10 +125,10 @@ def middle(lr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[np.ndarray, np.n
     return lr, hr[top * scale : top * scale + h, left * scale : left * scale + w]
 
 
-def _means(columns: dict) -> dict[str, float]:
-    distances = list(columns.pop("lpips", [None]))
+def _means(rows: list[dict]) -> dict[str, float | None]:
+    distances = [row.pop("lpips") for row in rows]
     judged = None if None in distances else float(np.mean(distances))
-    columns = {key: np.asarray(values, float) for key, values in columns.items()}
+    columns = {key: np.array([row[key] for row in rows], float) for key in rows[0]}
     means = {key: float(values.mean()) for key, values in columns.items()}
     spread = {f"{key}_std": float(columns[key].std()) for key in ("psnr", "ssim")}
     return {**means, "lpips": judged, **spread}
@@ -140,10 +140,8 @@ def table(card: dict) -> str:
     for name, s in card["metrics"].items():
         rows = {card["name"]: s, s["bicubic"]["method"]: s["bicubic"], **s.get("others", {})}
         for who, row in rows.items():
-            text += (
-                f"{name}, {who}".ljust(40)
-                + f"{s['n']:8}{row['mse']:11.2e}{row['psnr']:12.2f}{row['ssim']:9.4f}\n"
-            )
+            label = f"{name}, {who}"
+            text += f"{label:40}{s['n']:8}{row['mse']:11.2e}{row['psnr']:12.2f}{row['ssim']:9.4f}\n"
         if "ceiling" in s:
             text += f"{name}, nobody can do better than about".ljust(59) + f"{s['ceiling']:12.2f}\n"
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,27 +11,25 @@ from srutils.files.atomic import file_sha256
 from srutils.model_files.cards import model_path, read_card
 
 
-def total_seconds(card: dict) -> float:
-    """Return the seconds of training in a model, those of its warm starts included.
+def _chain(card: dict) -> Iterator[dict]:
+    """Yield a card, then those of its warm starts where it is an old one, which counts its own work only."""
+    while card:
+        yield card
+        start, words = card.get("start"), "the weights of "
+        named = isinstance(start, str) and start.startswith(words)
+        path = model_path(start.removeprefix(words)).with_suffix(".json") if named else None
+        card = read_card(path, set()) if path and path.is_file() else {}
 
-    Older cards name their start in words and count their own seconds only.
-    """
-    own, start = card.get("seconds", 0), card.get("start")
-    if isinstance(start, str) and start.startswith("the weights of "):
-        path = model_path(start.removeprefix("the weights of ")).with_suffix(".json")
-        own += total_seconds(read_card(path, set())) if path.is_file() else 0
-    return own
+
+def total_seconds(card: dict) -> float:
+    """Return the seconds of training in a model, those of its warm starts included."""
+    return sum(one.get("seconds", 0) for one in _chain(card))
 
 
 def total_steps(card: dict) -> int:
     """Return the steps in a model, those of its warm starts included."""
-    own, start = card.get("steps", 0), card.get("start")
-    if isinstance(start, dict):
-        return own + start["steps"]
-    if isinstance(start, str) and start.startswith("the weights of "):
-        path = model_path(start.removeprefix("the weights of ")).with_suffix(".json")
-        own += total_steps(read_card(path, set())) if path.is_file() else 0
-    return own
+    starts = (one["start"] for one in _chain(card) if isinstance(one.get("start"), dict))
+    return sum(one.get("steps", 0) for one in _chain(card)) + sum(start["steps"] for start in starts)
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,13 @@ class Start:
         path = path if path.suffix in suffixes else model_path(str(given))
         if not path.is_file():
             known = ", ".join(sorted(p.stem for p in course.models_dir().glob("*.onnx")))
-            kinds = " or ".join(suffixes)
-            raise ValueError(
-                f"--from is {str(given)!r}; expected a file ending in {kinds}, or one of {known}"
-            )
+            wanted = f"a file ending in {' or '.join(suffixes)}, or one of {known}"
+            raise ValueError(f"--from is {str(given)!r}; expected {wanted}")
         card = path.with_suffix(".json")
         card = read_card(card, set()) if card.is_file() else {}
         steps, seconds = (total_steps(card), total_seconds(card)) if "steps" in card else (None, None)
         return cls(path.stem, path, file_sha256(path), steps, seconds)
+
+    def facts(self) -> dict:
+        """Return what a card says of it."""
+        return {key: getattr(self, key) for key in ("name", "sha256", "steps", "seconds")}
