@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from srutils.files.atomic import aside
 from srutils.recipes.command import train
 from srutils.streams import forgiving_streams
 
@@ -34,43 +35,31 @@ def upscale(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A picture, .npy, FITS file, or a folder.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file, or folder, to make.")],
     model: Annotated[
-        str | None,
-        typer.Option(
-            help="See `srutils models`; without it, one that suits the image. Or the path of an .onnx file."
-        ),
+        str | None, typer.Option(help="Of `srutils models`, or an .onnx file; else one that suits the image.")
     ] = None,
     scale: Annotated[
-        float | None,
-        typer.Option(
-            help="How many times larger, 1 to 8, such as 1.5 (FITS: whole numbers); else a network's own."
-        ),
+        float | None, typer.Option(help="How many times larger, 1 to 8 (FITS: whole); else a network's own.")
     ] = None,
     width: Annotated[int | None, typer.Option(help="Of the result, instead of a scale.")] = None,
     height: Annotated[
-        int | None, typer.Option(help="Of the result; together with --width it must fit the proportions.")
+        int | None, typer.Option(help="Of the result; beside --width it must fit the proportions.")
     ] = None,
-    blend: Annotated[
-        float, typer.Option(help="Share of bicubic: 0 is the model alone, 1 bicubic alone.")
-    ] = 0.0,
+    blend: Annotated[float, typer.Option(help="Share of bicubic: 0 (the model alone) to 1.")] = 0.0,
     tile: Annotated[
         int | None,
         typer.Option(help="Side, in pixels, of the squares a network sees; else as memory allows."),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="auto, onnxruntime, openvino, or openvino-bf16, which rounds.")
+        str, typer.Option(help="auto, onnxruntime, openvino, openvino-bf16 (rounds).")
     ] = "auto",
     ensemble: Annotated[
         bool,
         typer.Option(
-            "--ensemble",
-            help="Mean of eight flips and turns; writes their spread, some quarter of the error, too.",
+            "--ensemble", help="Mean of eight flips and turns; writes their spread, a quarter of the error."
         ),
     ] = False,
     samples: Annotated[
-        int | None,
-        typer.Option(
-            help="Posterior models: mean of so many pictures that fit; their spread is written, too."
-        ),
+        int | None, typer.Option(help="Posterior models: mean of so many that fit; writes their spread, too.")
     ] = None,
     keep_samples: Annotated[
         bool, typer.Option("--keep-samples", help="Write the samples: FITS extension, or OUT_samples.npy.")
@@ -153,9 +142,7 @@ def evaluate(
             help="deeplense, telescope, or a folder of HR images (classifier: one folder for each class)."
         ),
     ],
-    scale: Annotated[
-        int | None, typer.Option(help="How many times larger. A trained model knows its own.")
-    ] = None,
+    scale: Annotated[int | None, typer.Option(help="How many times larger; else a network's own.")] = None,
     n: Annotated[
         int | None,
         typer.Option(help="Number of lenses (300; 1500 for a classifier), or of files in the folder (all)."),
@@ -168,46 +155,40 @@ def evaluate(
 ) -> None:
     """Score an upscaler on test images, beside bicubic on the same images; or a classifier of lenses."""
     from srutils.model_files.cards import draws_samples, is_classifier
-    from srutils.scoring.upscalers import evaluate as run
+    from srutils.scoring import classifiers, posterior, upscalers
 
-    if draws_samples(model):
-        from srutils.scoring import posterior
-
-        result = posterior.evaluate(model, data, scale, n=n, seed=seed, protocol=protocol)
-        print(json.dumps(_strict(result)) if as_json else posterior.table(result).rstrip())
-        return
     if is_classifier(model):
         if (scale, protocol) != (None, None):
             raise ValueError(f"{model} tells classes of lenses apart; it has neither a scale nor a protocol")
-        _evaluate_classifier(model, data, n, seed, as_json)
-        return
+        result, table = classifiers.evaluate(model, data, n, seed), _classes_table
+    elif draws_samples(model):
+        result = posterior.evaluate(model, data, scale, n=n, seed=seed, protocol=protocol)
+        table = posterior.table
+    else:
+        result = upscalers.evaluate(model, data, scale, n=n, seed=seed, protocol=protocol)
+        table = _upscaler_table
+    print(json.dumps(_strict(result)) if as_json else table(result).rstrip())
 
-    result = run(model, data, scale, n=n, seed=seed, protocol=protocol)
-    if as_json:
-        print(json.dumps(_strict(result)))
-        return
-    print(f"{result['n']} images of {result['data']}, x{result['scale']}")
+
+def _upscaler_table(result: dict) -> str:
     judged = result["lpips"] is not None
-    print(f"{'':24}{'PSNR [dB]':>16}{'SSIM':>18}{'MSE':>11}" + f"{'LPIPS':>9}" * judged)
+    lines = [
+        f"{result['n']} images of {result['data']}, x{result['scale']}",
+        f"{'':24}{'PSNR [dB]':>16}{'SSIM':>18}{'MSE':>11}" + f"{'LPIPS':>9}" * judged,
+    ]
     for name, row in {result["model"]: result, result["bicubic"]["method"]: result["bicubic"]}.items():
-        psnr, ssim = (
-            f"{row['psnr']:.2f} ± {row['psnr_std']:.2f}",
-            f"{row['ssim']:.4f} ± {row['ssim_std']:.4f}",
-        )
+        psnr = f"{row['psnr']:.2f} ± {row['psnr_std']:.2f}"
+        ssim = f"{row['ssim']:.4f} ± {row['ssim_std']:.4f}"
         lpips = f"{row['lpips']:9.4f}" if judged else ""
-        print(f"{name:24}{psnr:>16}{ssim:>18}{row['mse']:>11.2e}{lpips}")
+        lines.append(f"{name:24}{psnr:>16}{ssim:>18}{row['mse']:>11.2e}{lpips}")
+    return "\n".join(lines)
 
 
-def _evaluate_classifier(model: str, data: str, n: int | None, seed: int, as_json: bool) -> None:
-    from srutils.scoring.classifiers import evaluate as run
-
-    result = run(model, data, n, seed)
-    if as_json:
-        print(json.dumps(result))
-        return
-    print(f"{result['n']} images of {result['data']}; {100 * result['accuracy']:.1f} % right")
-    for name, value in (("mean of the three", result["auc_macro"]), *result["auc"].items()):
-        print(f"{name:20} AUC {value:.4f}")
+def _classes_table(result: dict) -> str:
+    lines = [f"{result['n']} images of {result['data']}; {100 * result['accuracy']:.1f} % right"]
+    for name, value in {"mean of the three": result["auc_macro"], **result["auc"]}.items():
+        lines.append(f"{name:20} AUC {value:.4f}")
+    return "\n".join(lines)
 
 
 @app.command()
@@ -238,9 +219,8 @@ def scoreboard(
     if out is None:
         print(text, end="")
         return
-    aside = out.with_name(f".{out.name}.part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(out)
+    with aside(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     print(f"{len(rows)} rows in {out}")
 
 
@@ -259,10 +239,7 @@ def models(as_json: Json = False) -> None:
     """List what can enlarge an image or classify one, what each is for, and how well it does."""
     from srutils.scoring import models
 
-    if as_json:
-        print(json.dumps(models.entries()))
-        return
-    print(models.table(), end="")
+    print(json.dumps(models.entries()) if as_json else models.table().rstrip())
 
 
 @app.command()
@@ -270,9 +247,7 @@ def simulate(
     n: Annotated[int, typer.Option(help="Number of lenses.")],
     out: Annotated[Path, typer.Option(help="Folder to make; it must not hold anything yet.")],
     track: Annotated[str, typer.Option(help="telescope or deeplense.")] = "telescope",
-    classes: Annotated[
-        str | None, typer.Option(help="Comma-separated: no_substructure,subhalo,vortex.")
-    ] = None,
+    classes: Annotated[str | None, typer.Option(help="Such as no_substructure,subhalo,vortex.")] = None,
     scale: Annotated[int, typer.Option(help="2 or 4 (deeplense: 2).")] = 2,
     seed: Seed = 0,
 ) -> None:
@@ -291,13 +266,10 @@ def simulate(
 def fetch(
     dataset: Annotated[str | None, typer.Argument(help="Its name; without one, the list.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder that gets the data set's own folder (the cache).")
+        Path | None, typer.Option(help="Folder for the data set's own folder (the cache).")
     ] = None,
     source: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", help="An archive or a folder that you downloaded yourself: nothing is fetched."
-        ),
+        Path | None, typer.Option("--from", help="An archive or a folder that you have; nothing is fetched.")
     ] = None,
 ) -> None:
     """Download a public data set: resumed where it broke off, verified before it is used."""
@@ -344,6 +316,6 @@ def _run(arguments: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _complain(error) -> int:
+def _complain(error: Exception | str) -> int:
     print("srutils:", " ".join(str(error).split()), file=sys.stderr)
     return 2
