@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srutils.recipes.data import SPLIT, fingerprint
-
-PARTS = ("to learn from", "for validation", "for test")
+from srutils.recipes.data import SPLIT, counted, fingerprint
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def class_images(folder: Path, classes: str | None = None, size: int = 128, seed
         if not listed[1]:
             listed[1:] = listed[2], []
         split = "the folder's own parts"
-    counts = ", ".join(f"{len(part)} {what}" for part, what in zip(listed, PARTS, strict=True) if part)
+    counts = counted(listed if listed[2] else listed[:2])
     parts = [_read_classes(part, size) for part in listed]
     mark = fingerprint(array for part in parts[:2] for array in part)
     says = f"{sum(map(len, listed))} images of {Path(folder).name} in three classes"
@@ -78,9 +76,8 @@ def _by_class(files, seed: int):
     for label in sorted({label for label, _ in files}):
         own = [file for file in files if file[0] == label]
         if len(own) < 3:
-            raise ValueError(
-                f"{own[0][1].parent} holds {len(own)} images; expected at least 3, one for each part"
-            )
+            holds = f"{own[0][1].parent} holds {len(own)} images"
+            raise ValueError(f"{holds}; expected at least 3, one for each part")
         order = np.random.default_rng([seed, label]).permutation(len(own))
         held = max(1, round(SPLIT[1] * len(own)))
         for part, chosen in zip(cut, np.split(order, (len(own) - 2 * held, len(own) - held)), strict=True):
@@ -94,8 +91,7 @@ def _read_classes(files, size: int) -> tuple[np.ndarray, np.ndarray]:
     from srutils.lensing.classifier import read_lens
 
     images = np.empty((len(files), size, size, 1), np.float16)
-    for out, (_, path) in zip(
-        images, tqdm(files, "images", disable=len(files) < 500, leave=False), strict=True
-    ):
-        out[:] = read_lens(path, size)
+    bar = tqdm(files, "images", disable=len(files) < 500, leave=False)
+    for i, (_, path) in enumerate(bar):
+        images[i] = read_lens(path, size)
     return images, np.array([label for label, _ in files], np.int64)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 BUDGET = 400_000_000  # HR pixels of all photographs together: 1.2 GB of memory
 SPLIT = (0.8, 0.1, 0.1)
+PARTS = ("to learn from", "for validation", "for test")
 
 Part = tuple[list[np.ndarray], list[np.ndarray]]  # LR images, HR images
 
@@ -32,8 +33,6 @@ class PairsData:
     kind : {"photo", "lenses"}
     track : str or None
         "deeplense" or "telescope"; of the reader's lenses, the name of their set.
-    noise_free : bool
-        HR of `train` is the noise-free truth.
     fingerprint : str
         A hash of every number in `train` and `val`: other data, another fingerprint.
     noise_free : bool
@@ -51,8 +50,7 @@ class PairsData:
     kind: str
     track: str | None = None
     noise_free: bool = False
-    fingerprint: str = field(default="")
-    noise_free: bool = False
+    fingerprint: str = ""
 
     def __post_init__(self):
         if not self.fingerprint:
@@ -69,13 +67,17 @@ def fingerprint(arrays) -> str:
     return digest.hexdigest()
 
 
+def counted(parts) -> str:
+    """Say how many there are in each part: "32 to learn from, 4 for validation, 4 for test"."""
+    return ", ".join(f"{len(part)} {what}" for part, what in zip(parts, PARTS, strict=False))
+
+
 def three_parts(names: list[str], parts: list[str], seed: int) -> tuple[list[list[int]], str]:
     """Divide a reader's files into train, validation and test.
 
     Where folders are called train and val (or test), they stay what they are, and what is missing is taken
     from what there is: validation, a tenth of train; test, every second of validation. Else the files are
-    ranked by a hash of seed and name, and the ranking is cut 80/10/10; so a name, wherever it is listed,
-    always falls into the same place of the ranking.
+    ranked by a hash of seed and name, and the ranking is cut 80/10/10.
 
     Returns
     -------
@@ -97,22 +99,21 @@ def three_parts(names: list[str], parts: list[str], seed: int) -> tuple[list[lis
         if not val:
             inside = [i for i in rank if parts[i] == "train"]
             val = sorted(inside[: max(1, len(inside) // 10)])
-            train, says = (
-                sorted(set(train) - set(val)),
-                f"{says}, a tenth of train for validation, seed {seed}",
-            )
+            train = sorted(set(train) - set(val))
+            says += f", a tenth of train for validation, seed {seed}"
         if not test:
-            val, test, says = val[::2], val[1::2], f"{says}, every second of validation for test"
-    else:
-        cuts = np.clip(np.round(np.cumsum(SPLIT[:2]) * n).astype(int), (1, 2), (n - 2, n - 1))
-        train, val, test = (
-            (sorted(part) for part in np.split(np.array(rank, int), cuts)) if n >= 3 else [[]] * 3
-        )
+            val, test = val[::2], val[1::2]
+            says += ", every second of validation for test"
+        cut = train, val, test
+    elif n >= 3:
+        first, second = np.clip(np.round(np.cumsum(SPLIT[:2]) * n).astype(int), (1, 2), (n - 2, n - 1))
+        cut = sorted(rank[:first]), sorted(rank[first:second]), sorted(rank[second:])
         says = f"80/10/10 by photograph, seed {seed}"
-    counts = f"{len(train)} to learn from, {len(val)} for validation, {len(test)} for test"
-    if not train or not val or not test:
-        raise ValueError(f"{n} files cannot be divided into train, validation and test ({counts})")
-    return [list(map(int, part)) for part in (train, val, test)], f"{says}: {counts}"
+    else:
+        cut = [], [], []
+    if not all(cut):
+        raise ValueError(f"{n} files cannot be divided into train, validation and test ({counted(cut)})")
+    return list(cut), f"{says}: {counted(cut)}"
 
 
 # ---------------------------------------------------------------- photographs
@@ -143,8 +144,7 @@ def photographs(folder: Path | None, scale: int, seed: int = 0) -> PairsData:
     if folder is None:
         found, says = photo_files.of_the_course()
         chosen = [[p for p in found if p.part == part] for part in ("train", "val")]
-        split = f"by photograph: {len(chosen[0])} to learn from, {len(chosen[1])} for validation"
-        split += "; test: those inside scikit-image"
+        split = f"by photograph: {counted(chosen)}; test: those inside scikit-image"
     else:
         found, notes = photo_files.in_folder(folder, scale)
         parts, split = three_parts([p.name for p in found], [p.part for p in found], seed)
@@ -168,14 +168,13 @@ def spoiled(data: PairsData, shares: dict[str, float]) -> PairsData:
     from srutils.recipes import feeds
 
     def spoil(part: Part, which: int) -> Part:
-        hr = [_as_rgb(image) for image in part[1]]
-        small = [_as_rgb(image) for image in part[0]]
-        rngs = (np.random.default_rng([which, i]) for i in range(len(hr)))
-        each = (
-            feeds.spoiled(lr / np.float32(255), large / np.float32(255), shares, rng)
-            for lr, large, rng in zip(small, hr, rngs, strict=True)
-        )
-        return [np.rint(lr * 255).astype(np.uint8) for lr in each], hr
+        small, large = ([_as_rgb(image) for image in kind] for kind in part)
+        made = []
+        for i, (lr, hr) in enumerate(zip(small, large, strict=True)):
+            rng = np.random.default_rng([which, i])
+            lr = feeds.spoiled(lr / np.float32(255), hr / np.float32(255), shares, rng)
+            made.append(np.rint(lr * 255).astype(np.uint8))
+        return made, large
 
     share = ", ".join(f"{part:.0%} {name}" for name, part in shares.items())
     says = f"{data.says}; LR spoiled by random blur, resizing, noise and JPEG ({share})"
@@ -183,20 +182,14 @@ def spoiled(data: PairsData, shares: dict[str, float]) -> PairsData:
 
 
 def _read_photographs(photos, scale: int, limit: int) -> Part:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from tqdm.auto import tqdm
+    from tqdm.contrib.concurrent import thread_map
 
     from srutils.recipes.photo_files import read_pair
 
-    with ThreadPoolExecutor(2) as pool:  # decoders let go of Python's lock
-        pairs = pool.map(lambda photo: read_pair(photo, scale, limit), photos)
-        bar = tqdm(pairs, "photographs", len(photos), disable=len(photos) < 50, mininterval=1, leave=False)
-        lr, hr = [], []
-        for small, large in bar:
-            lr.append(small)
-            hr.append(large)
-    return lr, hr
+    bar = {"desc": "photographs", "disable": len(photos) < 50, "mininterval": 1, "leave": False}
+    # threads help: decoders let go of Python's lock
+    pairs = thread_map(lambda photo: read_pair(photo, scale, limit), photos, max_workers=2, **bar)
+    return [lr for lr, _ in pairs], [hr for _, hr in pairs]
 
 
 def _as_rgb(image: np.ndarray) -> np.ndarray:
@@ -206,9 +199,7 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
 def _builtin(scale: int) -> Part:
     from srutils.pairs import crop_to_multiple, degrade
     from srutils.photos import builtin
-
-    def levels(image):
-        return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    from srutils.recipes.photo_files import levels
 
     hr = [levels(crop_to_multiple(image, scale)) for image in builtin().values()]
     return [levels(degrade(image, scale)) for image in hr], hr
@@ -262,21 +253,15 @@ def lens_pairs(
             raise ValueError(f"{folder} holds {len(pairs)} pairs; expected at least 3, one for each part")
         train, val, test = pairs.split(SPLIT, seed)
         says, track = f"{len(pairs)} pairs of {Path(folder).name}", pairs.name
-        split = f"80/10/10 by lens, seed {seed}: {len(train)} to learn from, {len(val)} for validation, "
-        split += f"{len(test)} for test"
+        split = f"80/10/10 by lens, seed {seed}: {counted((train, val, test))}"
     else:
-        sizes = {"train": n or 6000, "val": 64, "test": 300}
-        train, val, test = (
-            lens_set(
-                track, k, scale=scale, split=split, classes=classes, seed=seed if split == "train" else 0
-            )
-            for split, k in sizes.items()
-        )
+        of = {"scale": scale, "classes": classes}
+        train = lens_set(track, n or 6000, split="train", seed=seed, **of)
+        val, test = lens_set(track, 64, split="val", **of), lens_set(track, 300, split="test", **of)
         says = f"{len(train)} simulated lenses of the {track} track, x{scale}"
         split = "train, val and test are drawn from separate seeds"
     noise_free = target == "truth" and train.truth is not None
     learned = train.truth if noise_free else train.hr
     says += ", target: the noise-free truth" if noise_free else ", target: HR as it was recorded"
     parts = (list(train.lr), list(learned)), *((list(p.lr), list(p.target)) for p in (val, test))
-    noise_free = learned is train.truth
     return PairsData(*parts, says, split, len(train), scale, "gray", "lenses", track, noise_free=noise_free)

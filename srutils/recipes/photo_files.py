@@ -160,8 +160,7 @@ def read_pair(photo: Photograph, scale: int, limit: int) -> tuple[np.ndarray, np
     if photo.lr is None:
         if min(hr.shape[:2]) < scale:
             raise ValueError(f"{photo.hr} is {hr.shape[0]} x {hr.shape[1]} pixels; expected at least {scale}")
-        hr = crop_to_multiple(hr, scale)
-        lr = None
+        hr, lr = crop_to_multiple(hr, scale), None
     else:
         lr = _unit(read_image(photo.lr), photo.lr)
         h, w = (side * scale for side in lr.shape[:2])
@@ -173,11 +172,11 @@ def read_pair(photo: Photograph, scale: int, limit: int) -> tuple[np.ndarray, np
             )
         hr = hr[:h, :w]
     rows, columns = _window(hr, scale, limit)
-    hr = _levels(hr[rows, columns])
+    hr = levels(hr[rows, columns])
     if lr is None:
-        return _levels(degrade(hr, scale)), hr
-    small = [slice(part.start // scale, part.stop // scale) for part in (rows, columns)]
-    return _levels(lr[small[0], small[1]]), hr
+        return levels(degrade(hr, scale)), hr
+    rows, columns = (slice(part.start // scale, part.stop // scale) for part in (rows, columns))
+    return levels(lr[rows, columns]), hr
 
 
 def _unit(image: np.ndarray, path: Path) -> np.ndarray:
@@ -186,7 +185,8 @@ def _unit(image: np.ndarray, path: Path) -> np.ndarray:
     return image
 
 
-def _levels(image: np.ndarray) -> np.ndarray:
+def levels(image: np.ndarray) -> np.ndarray:
+    """Return an image (H, W, C) in [0, 1] as levels of 8 bits."""
     return np.rint(np.clip(as_images(image)[0], 0, 1) * 255).astype(np.uint8)
 
 
