@@ -1,4 +1,4 @@
-"""LR/HR image pairs: one container for every data set, how LR is made, splits, patches, augmentation.
+"""LR/HR image pairs: one container for every data set, how LR is made, splits, patches.
 
 Images are float32, nominally in [0, 1], ``(H, W, C)`` or ``(N, H, W, C)`` with C = 1 (luma, grey, a lens) or
 3 (RGB).
@@ -51,16 +51,13 @@ def as_images(x, name: str = "image") -> np.ndarray:
         raise ValueError(
             f"{name} has {x.shape[-1]} channels (shape {x.shape}); expected 1 or 3, channels last"
         )
-    if x.dtype == np.uint8:
-        x = x.astype(np.float32) / 255
-    elif x.dtype == np.uint16:
-        x = x.astype(np.float32) / 65535
-    elif x.dtype.kind in "iu":
-        if x.min() < 0 or x.max() > 255:
+    if x.dtype.kind in "iu":
+        top = 65535 if x.dtype == np.uint16 else 255
+        if x.min() < 0 or x.max() > top:
             raise ValueError(
                 f"{name} holds {x.dtype} from {x.min()} to {x.max()}; expected 0 to 255, uint16 or floats"
             )
-        x = x.astype(np.float32) / 255
+        x = x.astype(np.float32) / top
     elif x.dtype.kind != "f":
         raise ValueError(f"{name} holds {x.dtype}; expected floats or unsigned integers")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes Inf, which is refused below
@@ -136,15 +133,7 @@ class ImagePairs:
             if not -len(self) <= index < len(self):  # IndexError also ends `for pair in pairs`
                 raise IndexError(f"index {index} is out of range for {len(self)} pairs")
             index = [index]
-        pick = lambda a: None if a is None else a[index]  # noqa: E731
-        return replace(
-            self,
-            lr=self.lr[index],
-            hr=self.hr[index],
-            truth=pick(self.truth),
-            labels=pick(self.labels),
-            params=None if self.params is None else {k: v[index] for k, v in self.params.items()},
-        )
+        return self._select(index, lambda images, scale: images[index])
 
     def __iter__(self) -> Iterator[ImagePairs]:
         return (self[i] for i in range(len(self)))
@@ -180,9 +169,8 @@ class ImagePairs:
         if n < len(fractions):
             raise ValueError(f"{n} separate images cannot be split into {len(fractions)} parts")
         cuts = np.round(np.cumsum(fractions)[:-1] * n).astype(int)
-        cuts = np.clip(
-            np.maximum.accumulate(cuts - steps) + steps, steps, n - steps[::-1]
-        )  # no part is empty
+        # no part is empty
+        cuts = np.clip(np.maximum.accumulate(cuts - steps) + steps, steps, n - steps[::-1])
         order = np.random.default_rng(seed).permutation(n)
         return tuple(self[np.isin(which, part)] for part in np.split(order, cuts))
 
@@ -203,25 +191,26 @@ class ImagePairs:
         top, left = rng.integers(h - lr_size + 1, size=n), rng.integers(w - lr_size + 1, size=n)
 
         def cut(images, s):
-            return None if images is None else _crops(images, which, top * s, left * s, lr_size * s)
+            squares = (lr_size * s, lr_size * s)
+            view = np.lib.stride_tricks.sliding_window_view(images, squares, axis=(1, 2))
+            return np.ascontiguousarray(view[which, top * s, left * s].transpose(0, 2, 3, 1))
 
+        return self._select(which, cut)
+
+    def _select(self, index, cut) -> ImagePairs:
+        """Take labels and parameters by `index`, and of images what ``cut(images, their scale)`` gives."""
         return replace(
             self,
             lr=cut(self.lr, 1),
             hr=cut(self.hr, self.scale),
-            truth=cut(self.truth, self.scale),
-            labels=None if self.labels is None else self.labels[which],
-            params=None if self.params is None else {k: v[which] for k, v in self.params.items()},
+            truth=None if self.truth is None else cut(self.truth, self.scale),
+            labels=None if self.labels is None else self.labels[index],
+            params=None if self.params is None else {k: v[index] for k, v in self.params.items()},
         )
 
 
-def _crops(images, which, top, left, size) -> np.ndarray:
-    view = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
-    return np.ascontiguousarray(view[which, top, left].transpose(0, 2, 3, 1))
-
-
 def dihedral(x: np.ndarray, k: int) -> np.ndarray:
-    """One of the eight flips and rotations of a square, on the two axes before the last.
+    """Make one of the eight flips and turns of a square, on the two axes before the last: no pixel is lost.
 
     Parameters
     ----------
@@ -232,27 +221,6 @@ def dihedral(x: np.ndarray, k: int) -> np.ndarray:
     if k >= 4:
         x = x[..., :, ::-1, :]
     return np.rot90(x, k % 4, axes=(-3, -2))
-
-
-def augment(pairs: ImagePairs, rng: np.random.Generator) -> ImagePairs:
-    """Flip and turn every pair at random, LR and HR alike; images must be square.
-
-    The eight flips and rotations of a square move pixels and never interpolate, so nothing is lost.
-    """
-    h, w = pairs.lr.shape[1:3]
-    if h != w:
-        raise ValueError(f"lr is {h} x {w}; expected square images (cut patches first)")
-    which = rng.integers(8, size=len(pairs))
-
-    def turn(images):
-        if images is None:
-            return None
-        out = np.empty_like(images)
-        for k in range(8):
-            out[which == k] = dihedral(images[which == k], k)
-        return out
-
-    return replace(pairs, lr=turn(pairs.lr), hr=turn(pairs.hr), truth=turn(pairs.truth))
 
 
 def resize(image, size: tuple[int, int], method: str = "bicubic") -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Image pairs: the contract of images, how LR is made, splits, patches and augmentation."""
+"""Image pairs: the contract of images, how LR is made, splits and patches."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from srutils.pairs import ImagePairs, as_images, augment, crop_to_multiple, degrade, dihedral, resize
+from srutils.pairs import ImagePairs, as_images, crop_to_multiple, degrade, dihedral, resize
 
 
 def ramps(n=6, h=8, w=8, scale=2, **more):
@@ -162,7 +162,7 @@ def test_too_few_images_to_split():
         ramps(2).split()
 
 
-# ---------------------------------------------------------------- patches and augmentation
+# ---------------------------------------------------------------- patches
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_patches_of_lr_and_hr_show_the_same_field(scale):
     pairs = ramps(
@@ -205,18 +205,6 @@ def test_dihedral_has_eight_different_reversible_moves():
         )  # a turn is undone by the rest of the circle, a mirroring by itself
         np.testing.assert_array_equal(dihedral(moved, back), x)
     np.testing.assert_array_equal(results[4][0, :, :, 0], x[0, :, ::-1, 0])
-
-
-def test_augmented_pairs_stay_aligned():
-    pairs = ramps(200, truth=ramps(200).hr)
-    turned = augment(pairs, np.random.default_rng(0))
-    np.testing.assert_allclose(block_mean(turned.hr, 2), turned.lr, atol=1e-5)
-    np.testing.assert_array_equal(turned.truth, turned.hr)
-    np.testing.assert_array_equal(turned.hr[:, 0, 0, 2], np.arange(200))  # each in its place
-    kinds = {image[..., :2].tobytes() for image in turned.lr}
-    assert kinds == {np.ascontiguousarray(dihedral(pairs.lr[0, ..., :2], k)).tobytes() for k in range(8)}
-    with pytest.raises(ValueError, match="lr is 8 x 9; expected square"):
-        augment(ramps(2, 8, 9), np.random.default_rng(0))
 
 
 # ---------------------------------------------------------------- resizing
