@@ -21,9 +21,11 @@ _CHUNK = 1 << 17  # values a thread handles at once: little memory, and it stays
 
 
 def _pair(a, b, data_range: float = 1.0) -> tuple[np.ndarray, np.ndarray, bool]:
-    single = np.ndim(a) == 3
+    if not (np.isfinite(data_range) and data_range > 0):
+        raise ValueError(f"data_range is {data_range}; expected a positive number")
     if data_range != 1 and any(np.asarray(x).dtype.kind in "iu" for x in (a, b)):
         raise ValueError(f"integer images are scaled to [0, 1] here, so data_range is 1; got {data_range}")
+    single = np.ndim(a) == 3
     a, b = as_images(a, "first image"), as_images(b, "second image")
     if a.shape != b.shape:
         raise ValueError(f"the images have shapes {a.shape} and {b.shape}; expected the same")
@@ -43,7 +45,7 @@ def _by_chunk(function, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def mse(a, b):
-    """Mean squared error over pixels and channels.
+    """Compute the mean squared error over pixels and channels.
 
     Parameters
     ----------
@@ -77,15 +79,9 @@ def psnr(a, b, data_range: float = 1.0):
     -------
     float or ndarray (N,), float64
     """
-    _check_range(data_range)
     a, b, single = _pair(a, b, data_range)
     with np.errstate(divide="ignore"):
         return _result(10 * np.log10(data_range**2 / _by_chunk(_mse_chunk, a, b)), single)
-
-
-def _check_range(data_range: float) -> None:
-    if not (np.isfinite(data_range) and data_range > 0):
-        raise ValueError(f"data_range is {data_range}; expected a positive number")
 
 
 def ssim(a, b, data_range: float = 1.0):
@@ -110,7 +106,6 @@ def ssim(a, b, data_range: float = 1.0):
     The window is separable, so blurring is a product with a banded matrix from either side. Blocks of 64 x 64
     pixels keep those matrices small and the work in matrix multiplication, which is what makes this fast.
     """
-    _check_range(data_range)
     a, b, single = _pair(a, b, data_range)
     h, w = a.shape[1:3]
     if min(h, w) < 2 * RADIUS + 1:
@@ -135,10 +130,8 @@ def _ssim_chunk(a: np.ndarray, b: np.ndarray, data_range: float) -> np.ndarray:
             block = np.s_[:, top : top + _BLOCK + 2 * RADIUS, left : left + _BLOCK + 2 * RADIUS]
             x, y = a[block], b[block]
             mx, my, sq, xy = (_window_mean(m) for m in (x, y, x * x + y * y, x * y))
-            cov, var = (
-                xy - mx * my,
-                sq - mx * mx - my * my,
-            )  # var: both variances together, all that SSIM needs
+            # both variances together: all that SSIM needs
+            cov, var = xy - mx * my, sq - mx * mx - my * my
             mx += mean_a
             my += mean_b
             lum = (2 * mx * my + K1**2) / (mx * mx + my * my + K1**2)
@@ -177,9 +170,8 @@ def luma(rgb) -> np.ndarray:
     images = as_images(rgb, "rgb")
     if images.shape[-1] == 3:
         # Weights as MATLAB's rgb2ycbcr has them; 65.481 + 128.553 + 24.966 = 219 = 235 - 16.
-        images = ((16 + images.astype(np.float64) @ np.array([[65.481], [128.553], [24.966]])) / 255).astype(
-            np.float32
-        )
+        weights = np.array([[65.481], [128.553], [24.966]])
+        images = ((16 + images.astype(np.float64) @ weights) / 255).astype(np.float32)
     return images if np.ndim(rgb) == 4 else images[0]
 
 
@@ -297,7 +289,7 @@ def spectrum_error(sr, hr) -> float:
     float
         Infinite where one of the two has a ring without any power and the other has not.
     """
-    sr, hr = _sets(sr, hr)
+    sr, hr, _ = _pair(sr, hr)
     a, b = (radial_power_spectrum(images)[1].mean(0) for images in (sr, hr))
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.abs(np.where(a == b, 0.0, np.log10(a) - np.log10(b))).mean())
@@ -323,17 +315,11 @@ def gradient_error(sr, hr) -> float:
     ValueError
         If the real images are constant, or smaller than 2 x 2.
     """
-    a, b = (_gradients(images) for images in _sets(sr, hr))
+    sr, hr, _ = _pair(sr, hr)
+    a, b = _gradients(sr), _gradients(hr)
     if not b.size or not b.mean() > 0:
         raise ValueError("the real images have no gradients; expected images that are not constant")
     return float(np.abs(a - b).mean() / b.mean())
-
-
-def _sets(sr, hr) -> tuple[np.ndarray, np.ndarray]:
-    sr, hr = as_images(sr, "sr"), as_images(hr, "hr")
-    if sr.shape != hr.shape:
-        raise ValueError(f"the images have shapes {sr.shape} and {hr.shape}; expected the same")
-    return sr, hr
 
 
 def _gradients(images: np.ndarray) -> np.ndarray:
