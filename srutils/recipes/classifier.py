@@ -24,13 +24,7 @@ QUICK = 60  # triplets simulated for runs of less than 200 steps
 
 
 def run(settings: Settings, recipe) -> dict:
-    """Train a classifier and write its model file; return the card.
-
-    Raises
-    ------
-    ValueError, OSError
-        A setting or data that cannot be used.
-    """
+    """Train a classifier and write its model file; return the card."""
     options, arch = recipe.options, settings.arch or ARCHS[0]
     if arch not in ARCHS:
         raise ValueError(f"--arch is {arch!r}; expected {' or '.join(ARCHS)}")
@@ -175,11 +169,8 @@ def scores(path, data) -> dict[str, dict]:
     from srutils.scoring import bootstrap, class_aucs, macro_auc, micro_auc
 
     trained, found = Classifier.load(path), {}
-    own = getattr(data, "track", None) is None
-    for name, (images, truth) in {
-        "validation": data.val,
-        f"{'' if own else 'deeplense '}test": data.test,
-    }.items():
+    test = "deeplense test" if getattr(data, "track", None) else "test"
+    for name, (images, truth) in {"validation": data.val, test: data.test}.items():
         if not len(images):
             continue
         probability = trained(images.astype(np.float32))

@@ -51,10 +51,10 @@ def give_losses(network, rate: float, steps: int) -> None:
     """Give a network AdamW and its losses: cross-entropy, and three times the squared error of the maps."""
     import keras
 
-    losses, weights = [keras.losses.SparseCategoricalCrossentropy(from_logits=True), "mse"], [1.0, 3.0]
-    n = len(network.outputs)
     adam = keras.optimizers.AdamW(cosine(rate, steps, 0.005), weight_decay=1e-4)
-    losses, weights = (losses, weights) if n > 1 else (losses[0], None)
+    losses, weights = keras.losses.SparseCategoricalCrossentropy(from_logits=True), None
+    if len(network.outputs) > 1:
+        losses, weights = [losses, "mse"], [1.0, 3.0]
     network.compile(adam, losses, loss_weights=weights, jit_compile=False)
 
 
@@ -96,7 +96,4 @@ def writer(network, examples: np.ndarray):
 
     export, reference = keras_files.exporter(network)
 
-    def write(stem, folder, card):
-        return save_classifier(stem, folder, export, reference, card, examples)
-
-    return write
+    return lambda stem, folder, card: save_classifier(stem, folder, export, reference, card, examples)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from srutils.recipes import data as sources
-from srutils.recipes import keras_files, keras_loop
-from srutils.recipes.runs import Run, is_main
+from srutils.recipes import keras_loop
+from srutils.recipes.feeds import photo_feeds
 from srutils.recipes.settings import Settings
 from srutils.recipes.start import Start
 
@@ -18,44 +18,17 @@ QUICK = 240  # lenses simulated for runs of less than 200 steps
 
 
 def run(settings: Settings, recipe) -> dict:
-    """Train one of the family and write its model file; return the card.
-
-    Raises
-    ------
-    ValueError, OSError
-        A setting or data that cannot be used.
-    """
-    import keras
-
+    """Train one of the family and write its model file; return the card."""
     options, track = recipe.options, recipe.options["track"]
     start = first_weights(settings, track, options["scale"])
     data = load_data(settings, options)
-    precision = keras_loop.precision_for(settings, options["precision"])
     seen = enlarged if track != "deeplense" else lambda lr, scale: lr
-    feed = make_feed(settings, options, data, seen)
-    decides = {"batch": feed.size, "patch": feed.patch, "precision": precision}
-    with keras_loop.on_device(settings):
-        one = Run.open(settings, recipe, data, start=start, **decides)
+    feed, validate, facts = make_feed(settings, options, data, seen), watch(data, seen), card_facts(options)
 
-        def build():
-            network = new_network(track, options["scale"])
-            if start is not None:
-                keras_files.give_weights(network, keras_files.weights_of(start.path), start.name)
-            return network
+    def new():
+        return new_network(track, options["scale"])
 
-        def compiled(network, steps):
-            more = {"beta_2": options.get("beta_2", 0.999), "global_clipnorm": options.get("clip")}
-            adam = keras.optimizers.Adam(keras_loop.cosine(options["rate"], steps), **more)
-            network.compile(adam, "mse", jit_compile=False)
-
-        network = keras_loop.train(one, build, compiled, feed, watch(data, seen), precision)
-        twin = keras_files.in_float32(network, lambda: new_network(track, options["scale"]))
-        export, reference = keras_files.exporter(twin)
-        save = keras_files.of_built_in_layers(twin).save
-        facts = {**card_facts(track, options), **decides, **keras_files.facts(precision)}
-        card = one.finish(export, reference, facts, also={".keras": save})
-    one.close()
-    return card
+    return keras_loop.train_upscaler(settings, recipe, data, start, feed, new, validate, facts)
 
 
 def first_weights(settings: Settings, track: str, scale: int) -> Start | None:
@@ -100,26 +73,18 @@ def make_feed(settings: Settings, options: dict, data: sources.PairsData, seen):
     ValueError
         No image is as large as the patches that were asked for.
     """
-    from srutils.training import PatchFeed
-
     scale, photo = options["scale"], data.kind == "photo"
     # 16 bits hold an enlargement of 8-bit levels to a sixteenth of a level, in half the memory
     kind = np.float16 if photo else np.float32
     inputs = [seen(_grey(lr), scale).astype(kind) for lr in data.train[0]]
     targets = [_grey(hr).astype(kind) for hr in data.train[1]]
-    grow = targets[0].shape[0] // inputs[0].shape[0]
-    sides = [min(image.shape[:2]) for image in inputs]
-    usual = options["patch"] if max(sides) >= options["patch"] else min(sides)
-    side = settings.patch * scale // grow if settings.patch else usual
-    chosen = [i for i, length in enumerate(sides) if length >= side]
-    if not chosen:
-        raise ValueError(f"--patch is {settings.patch}; expected at most {max(sides) * grow // scale}")
-    if len(chosen) < len(sides) and is_main():
-        print(f"{len(sides) - len(chosen)} of {len(sides)} images are smaller than a patch and are left out")
-    inputs, targets = ([images[i] for i in chosen] for images in (inputs, targets))
-    root = np.sqrt([image.shape[0] * image.shape[1] for image in inputs])
-    more = {"tries": options.get("tries", 1), "seed": settings.seed, "chances": root / root.sum()}
-    return PatchFeed(inputs, targets, side, settings.batch or options["batch"], **more)
+    grow, largest = targets[0].shape[0] // inputs[0].shape[0], max(min(x.shape[:2]) for x in inputs)
+    side = settings.patch and settings.patch * scale // grow
+    if side and side > largest:
+        raise ValueError(f"--patch is {settings.patch}; expected at most {largest * grow // scale}")
+    parts, batch = {scale: replace(data, train=(inputs, targets))}, settings.batch or options["batch"]
+    more = {"tries": options.get("tries", 1), "seed": settings.seed}
+    return photo_feeds(parts, side, options["patch"], batch, **more)[0][scale]
 
 
 def new_network(track: str, scale: int):
@@ -133,34 +98,24 @@ def new_network(track: str, scale: int):
 
 def watch(data: sources.PairsData, seen):
     """Return a function from the network to its PSNR on validation images, large photographs cut."""
-    import keras
-
-    from srutils import metrics
     from srutils.recipes.scores import middle
 
     chosen = []
     for lr, hr in zip(data.val[0][:WATCHED], data.val[1][:WATCHED], strict=True):
         lr, hr = middle(lr, hr, data.scale) if data.kind == "photo" else (lr, hr)
         chosen.append((seen(_grey(lr), data.scale)[None], _grey(hr)))
-
-    def validate(network) -> dict[str, float]:
-        pictures = (keras.ops.convert_to_numpy(network(x, training=False))[0] for x, _ in chosen)
-        scores = [metrics.psnr(sr, hr) for sr, (_, hr) in zip(pictures, chosen, strict=True)]
-        return {"val_psnr": float(np.mean(scores))}
-
-    return validate
+    return keras_loop.watch(chosen)
 
 
-def card_facts(track: str, options: dict) -> dict:
+def card_facts(options: dict) -> dict:
     """Return what a card says of the network and its training."""
-    photo, on_lr, rate = track == "photo", track == "deeplense", options["rate"]
+    photo, on_lr, rate = options["track"] == "photo", options["track"] == "deeplense", options["rate"]
     method = f"Adam, warm-up to {rate:g}, cosine to {rate / 100:g}, MSE"
-    method += (
-        f"; beta_2 {options['beta_2']:g}, gradient norm clipped at {options['clip']:g}; 9-5-5 on LR with a "
-        "linear 9 x 9 filter beside it, both times 0.1, added to LR, sub-pixel"
-        if on_lr
-        else ", added to the enlargement"
-    )
+    if on_lr:
+        method += f"; beta_2 {options['beta_2']:g}, gradient norm clipped at {options['clip']:g}"
+        method += "; 9-5-5 on LR with a linear 9 x 9 filter beside it, both times 0.1, added to LR, sub-pixel"
+    else:
+        method += ", added to the enlargement"
     found = {"task": "photographs" if photo else "lenses", "scale": options["scale"], "method": method}
     found |= {"channels": "luma" if photo else "gray", "edges": "repeat" if photo else "zero"}
     found |= {"input": "lr" if on_lr else "bicubic"}
