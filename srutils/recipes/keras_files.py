@@ -26,14 +26,11 @@ def weights_of(path: Path) -> list[Layer]:
     ValueError
         The file cannot be read.
     """
-    import keras
     import onnx
 
     if path.suffix == ".keras":
-        from srutils.networks import srcnn  # noqa: F401  (its layer is known to Keras from then on)
-
         try:
-            network = keras.models.load_model(path, compile=False)
+            network = load(path, compile=False)
         except (ValueError, OSError, TypeError) as error:
             raise ValueError(f"cannot read {path}: {' '.join(str(error).split())[:200]}") from None
         return [_of_layer(layer) for layer in network.layers if _learns(layer)]
@@ -50,6 +47,15 @@ def weights_of(path: Path) -> list[Layer]:
         elif node.op_type == "Add" and found and found[-1][1] is None and known and known[0].ndim == 1:
             found[-1] = found[-1][0], known[0]  # of the dense layer before it
     return found
+
+
+def load(path: Path, compile: bool = True):
+    """Open a ``.keras`` file, also one with a layer of the course's own; `compile`: with its optimiser."""
+    import keras
+
+    from srutils.networks import srcnn  # noqa: F401  (its layer is known to Keras from then on)
+
+    return keras.models.load_model(path, compile=compile)
 
 
 def _learns(layer) -> bool:
@@ -104,8 +110,7 @@ def exporter(network) -> tuple[Callable[[Path], None], Callable[[np.ndarray], np
     network(np.zeros((1, *sides), np.float32))
 
     def export(path: Path) -> None:
-        with warnings.catch_warnings():  # of the exporters, about their own dependencies
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):  # of the exporters, about their own dependencies
             if keras.backend.backend() == "torch":
                 import torch
 
@@ -124,7 +129,7 @@ def exporter(network) -> tuple[Callable[[Path], None], Callable[[np.ndarray], np
 
 
 def of_built_in_layers(network):
-    """Return a copy of a network that ``keras.models.load_model`` opens without this course.
+    """Return a network, or a copy of it, that ``keras.models.load_model`` opens without this course.
 
     A transposed convolution with a fixed kernel of zeros and ones takes the place of `PixelShuffle`: it puts
     map s * i + j at row i, column j of each s x s block, exactly.
@@ -132,6 +137,9 @@ def of_built_in_layers(network):
     import keras
 
     from srutils.networks.srcnn import PixelShuffle
+
+    if not any(isinstance(layer, PixelShuffle) for layer in network.layers):
+        return network
 
     def copy(layer):
         if not isinstance(layer, PixelShuffle):

@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
+from srutils.recipes import keras_files
 from srutils.recipes.runs import Run
 from srutils.recipes.settings import Settings
 
@@ -59,6 +62,66 @@ def cosine(rate: float, steps: int, last: float = 0.01):
     return keras.optimizers.schedules.CosineDecay(rate / 10, max(steps - warm, 1), **options)
 
 
+def train_upscaler(
+    settings: Settings, recipe, data, start, feed, new: Callable, validate: Callable, facts: dict
+) -> dict:
+    """Train a network that enlarges images, with Adam and MSE; write its files and return its card.
+
+    Parameters
+    ----------
+    settings, recipe, data, start
+        As for `Run.open`.
+    feed : Feed
+        ``size`` and ``patch`` decide the result, too.
+    new : callable
+        Returns the untrained network.
+    validate : callable
+        From the network to figures for the record.
+    facts : dict
+        What the card says of the network.
+    """
+    import keras
+
+    options, precision = recipe.options, precision_for(settings, recipe.options["precision"])
+    decides = {"batch": feed.size, "patch": feed.patch, "precision": precision}
+
+    def build():
+        network = new()
+        if start is not None:
+            keras_files.give_weights(network, keras_files.weights_of(start.path), start.name)
+        return network
+
+    def compiled(network, steps):
+        more = {"beta_2": options.get("beta_2", 0.999), "global_clipnorm": options.get("clip")}
+        adam = keras.optimizers.Adam(cosine(options["rate"], steps), **more)
+        network.compile(adam, "mse", jit_compile=False)
+
+    with on_device(settings):
+        run = Run.open(settings, recipe, data, start=start, **decides)
+        network = train(run, build, compiled, feed, validate, precision)
+        twin = keras_files.in_float32(network, new)
+        export, reference = keras_files.exporter(twin)
+        facts = {**facts, **decides, **keras_files.facts(precision)}
+        also = {".keras": keras_files.of_built_in_layers(twin).save}
+        card = run.finish(export, reference, facts, also=also)
+    run.close()
+    return card
+
+
+def watch(chosen: list[tuple[np.ndarray, np.ndarray]]) -> Callable:
+    """Return a function from a network to its mean PSNR on pairs of what it sees, (1, h, w, C), and HR."""
+    import keras
+
+    from srutils import metrics
+
+    def validate(network) -> dict[str, float]:
+        pictures = (keras.ops.convert_to_numpy(network(x, training=False))[0] for x, _ in chosen)
+        scores = [metrics.psnr(sr, hr) for sr, (_, hr) in zip(pictures, chosen, strict=True)]
+        return {"val_psnr": float(np.mean(scores))}
+
+    return validate
+
+
 def train(run: Run, build: Callable, compiled: Callable, feed, validate: Callable, precision: str) -> object:
     """Take the run's remaining steps; keep a record and a checkpoint at every tenth of them at least.
 
@@ -83,7 +146,8 @@ def train(run: Run, build: Callable, compiled: Callable, feed, validate: Callabl
     """
     from tqdm import tqdm
 
-    network, step = _load(run.folder / "last.keras"), 0
+    saved, step = run.folder / "last.keras", 0
+    network = keras_files.load(saved) if saved.is_file() else None
     if run.steps is None:
         _plan(run, build, compiled, feed, validate, precision)
     if network is None:
@@ -105,7 +169,7 @@ def train(run: Run, build: Callable, compiled: Callable, feed, validate: Callabl
                 run.record(row | {"seconds": time.perf_counter() - began})
                 began = time.perf_counter()
                 network.reset_metrics()
-                _save(network, run.folder / "last.keras")
+                _save(network, saved)
                 shown = "  ".join(f"{key} {row[key]:.4g}" for key in row if key == "loss" or "val" in key)
                 bar.write(f"step {step} of {run.steps}  {shown}", file=sys.stdout)
                 if asked.is_set() and step < run.steps:
@@ -149,11 +213,3 @@ def _save(network, path: Path) -> None:
     """Write layers, weights and optimiser aside and rename them: a kill leaves the last whole file."""
     network.save(path.with_name("next.keras"))
     os.replace(path.with_name("next.keras"), path)
-
-
-def _load(path: Path):
-    import keras
-
-    from srutils.networks import srcnn  # noqa: F401  (Keras knows its layer from then on)
-
-    return keras.models.load_model(path) if path.is_file() else None
