@@ -55,9 +55,8 @@ def bicubic_torch(image, scale: int) -> np.ndarray:
             d = np.abs(position - left - tap)
             weight = np.where(d <= 1, ((a + 2) * d - (a + 3)) * d * d + 1, ((d - 5) * d + 8) * d * a - 4 * a)
             weight = weight.astype(np.float32).reshape((-1, 1, 1) if axis == 1 else (-1, 1))
-            total = total + weight * np.take(
-                images, np.clip(left + tap, 0, n - 1), axis
-            )  # edges are repeated
+            taps = np.take(images, np.clip(left + tap, 0, n - 1), axis)  # edges are repeated
+            total = total + weight * taps
         images = total
     return images if np.ndim(image) == 4 else images[0]
 
@@ -86,15 +85,14 @@ def _read_card(path: Path) -> dict:
         "input": ("lr", "bilinear", "bicubic"),
         "edges": ("zero", "repeat"),
     }
+    problem = f"the model card {path} has"
     for key, allowed in expected.items():
         if card.get(key, allowed[0]) not in allowed:
-            raise ValueError(
-                f"the model card {path} has {key} {card[key]!r}; expected {' or '.join(allowed)}"
-            )
+            raise ValueError(f"{problem} {key} {card[key]!r}; expected {' or '.join(allowed)}")
     for key in ("scale", "receptive_field", "multiple"):  # multiple: of the sides of the network's input
         value = card.get(key, 1)
         if type(value) is not int or value < 1:
-            raise ValueError(f"the model card {path} has {key} {value!r}; expected a positive integer")
+            raise ValueError(f"{problem} {key} {value!r}; expected a positive integer")
     return card
 
 
@@ -142,9 +140,9 @@ class Upscaler:
             return cls(str(name), scale)
         path = model_path(name)
         if not path.is_file():
-            known = [*CLASSICAL, *(card["name"] for card in _cards())]
+            known = ", ".join([*CLASSICAL, *(card["name"] for card in _cards())])
             raise ValueError(
-                f"no upscaler called {str(name)!r}; there are {', '.join(known)}, or a path to an .onnx file"
+                f"no upscaler called {str(name)!r}; there are {known}, or a path to an .onnx file"
             )
         if is_classifier(path):
             raise ValueError(f"{path.stem} tells classes of lenses apart; it does not enlarge images")
@@ -199,16 +197,16 @@ class Upscaler:
         (whole,) = tiles(*image.shape[:2], tile=max(image.shape[:2]), **self.needs())
         region, seed = np.ascontiguousarray(whole.cut(image), np.float32), np.atleast_1d(seed)
         size = [side * self.scale for side in region.shape[:2]]
-        square = size[0] == size[1]
-        turns = [(quarter, flip) for quarter in range(0, 4, 1 if square else 2) for flip in (1, -1)]
+        quarters = range(4) if size[0] == size[1] else (0, 2)
+        turns = [(quarter, flip) for quarter in quarters for flip in (1, -1)]
         for first in range(0, n, TOGETHER):
             each = range(first, min(first + TOGETHER, n))
             noise = [np.random.default_rng([*seed, k]).standard_normal(size, np.float32) for k in each]
             # each sample sees the image turned otherwise: what the network takes one way only, it errs in
-            views = [np.rot90(region, turns[k % len(turns)][0])[:, :: turns[k % len(turns)][1]] for k in each]
+            turned = [turns[k % len(turns)] for k in each]
+            views = [np.rot90(region, quarter)[:, ::flip] for quarter, flip in turned]
             drawn = self._run(np.stack(views), np.stack(noise)[..., None])
-            for k, picture in zip(each, drawn, strict=True):
-                quarter, flip = turns[k % len(turns)]
+            for (quarter, flip), picture in zip(turned, drawn, strict=True):
                 yield self.inner(np.rot90(picture[:, ::flip], -quarter), whole)
 
     def __call__(self, image, tile: int = 256, ensemble: bool = False) -> np.ndarray:
@@ -290,10 +288,9 @@ class Upscaler:
             return {"margin": 0, "unit": self.card.get("multiple", 1)}
         given = self.card["input"]
         grow = 1 if given == "lr" else self.scale  # pixels of the network's input per LR pixel
-        margin = -(-(self.card["receptive_field"] // 2 + 1) // grow) + (
-            INTERPOLATION[given] if grow > 1 else 0
-        )
-        margin = max(margin, INTERPOLATION["bicubic"] if self.card["channels"] == "luma" else 0)  # for colour
+        margin = -(-(self.card["receptive_field"] // 2 + 1) // grow) + INTERPOLATION.get(given, 0)
+        if self.card["channels"] == "luma":
+            margin = max(margin, INTERPOLATION["bicubic"])  # for colour
         unit = math.lcm(self.card.get("multiple", 1), grow) // grow
         return {"margin": margin, "unit": unit, "repeat": self.card.get("edges") == "repeat"}
 
@@ -338,10 +335,8 @@ class Upscaler:
         try:
             sr = self._run(np.ascontiguousarray(source[None]))[0]
         except Exception as error:  # the engines have no common base class for what a model may raise
-            reason = " ".join(str(error).split())
-            raise ValueError(
-                f"{self.name} cannot enlarge an input of shape {source.shape}: {reason}"
-            ) from None
+            why = " ".join(str(error).split())
+            raise ValueError(f"{self.name} cannot enlarge an input of shape {source.shape}: {why}") from None
         if sr.shape != (h * s, w * s, image.shape[-1]):
             raise ValueError(f"{self.name} made {sr.shape} of {h} x {w} pixels; its card says x{s}")
         return sr
