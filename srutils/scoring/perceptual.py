@@ -7,10 +7,12 @@ import functools
 import numpy as np
 
 from srutils.course import find_data
+from srutils.model_files.engine import open_session
 
 FILE = "lpips/lpips_sq.onnx"  # under SR_DATA or in the cache; `srutils fetch lpips` puts it there
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as SqueezeNet expects
 SIDE, LEAST = 1024, 32  # larger pictures are judged in parts; smaller ones have no features to compare
+_session = functools.cache(open_session)
 
 
 def lpips(sr: np.ndarray, hr: np.ndarray) -> float | None:
@@ -50,10 +52,3 @@ def lpips(sr: np.ndarray, hr: np.ndarray) -> float | None:
 def _normalised(image: np.ndarray) -> np.ndarray:
     rgb = np.repeat(image, 3 // image.shape[-1], axis=-1).clip(0, 1)
     return ((rgb - MEAN) / DEVIATION).astype(np.float32).transpose(2, 0, 1)[None]
-
-
-@functools.cache
-def _session(path):
-    from srutils.model_files.engine import open_session
-
-    return open_session(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from srutils import metrics
-from srutils.files.images import SUFFIXES, image_files, read_image
+from srutils.files.images import read_image
 from srutils.scoring import upscalers
 from srutils.scoring.cost import measure_cost
 from srutils.upscale.upscaler import CLASSICAL, DECONVOLVERS, Upscaler, model_cards
@@ -60,9 +60,8 @@ def tasks(
     data = list(dict.fromkeys(data or SETS))
     for name in data:
         if name not in SETS and not Path(name).is_dir():
-            raise FileNotFoundError(
-                f"no test set or folder {name!r}; expected {', '.join(SETS)} or a folder of HR images"
-            )
+            expected = f"{', '.join(SETS)} or a folder of HR images"
+            raise FileNotFoundError(f"no test set or folder {name!r}; expected {expected}")
     scales = {name: SETS.get(name, SETS["photos"]) for name in data}
     if scale is not None and not any(scale in offered for offered in scales.values()):
         listed = "; ".join(f"{name} {', '.join(map(str, offered))}" for name, offered in scales.items())
@@ -86,9 +85,9 @@ def tasks(
 
 
 def _fits(model: str, card: dict | None, data: str, scale: int) -> bool:
+    if model == upscalers.DEEPLENSE_BICUBIC:
+        return data == "deeplense"
     if card is None:
-        if model == "bicubic-torch":  # it is the bicubic of one test
-            return data == "deeplense"
         return model not in DECONVOLVERS or data == "telescope"
     if card["scale"] != scale:
         return False
@@ -114,12 +113,11 @@ def score(upscaler: Upscaler, images: list[tuple[np.ndarray, np.ndarray]]) -> di
     dict
         psnr (dB), ssim, mse, each with a spread (..._std, over images), spectrum_error (dex), gradient_error.
     """
-    lenses = len(images) == 1 and np.ndim(images[0][0]) == 4
-    if lenses:
+    if len(images) == 1 and np.ndim(images[0][0]) == 4:  # lenses
         columns = metrics.lens_scores(*images[0])
     else:
         rows = [metrics.photo_scores(sr, hr, upscaler.scale) for sr, hr in images]
-        columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+        columns = {key: [row[key] for row in rows] for key in rows[0]}
     row = {}
     for key, values in columns.items():
         row |= {key: float(np.mean(values)), f"{key}_std": float(np.std(values))}
@@ -189,10 +187,7 @@ def _test_set(name: str, scale: int, n: int | None, seed: int):
         from srutils.photos import builtin
 
         return list(builtin().values())[:n]
-    files = image_files(name)[:n]
-    if not files:
-        raise FileNotFoundError(f"no image in {name}; expected files ending in {' '.join(SUFFIXES)}")
-    return [read_image(file) for file in files]
+    return [read_image(file) for file in upscalers.photographs(name, n)]
 
 
 def markdown(rows: list[dict]) -> str:

@@ -14,9 +14,8 @@ from srutils.scoring.perceptual import lpips
 from srutils.upscale.upscaler import DECONVOLVERS, Upscaler
 
 LENS_TRACKS = ("deeplense", "telescope")
-DEEPLENSE_BICUBIC = (
-    "bicubic-torch"  # made that test's LR images, and its published figures; Pillow's scores .4 dB more
-)
+# made that test's LR images, and its published figures; Pillow's scores .4 dB more
+DEEPLENSE_BICUBIC = "bicubic-torch"
 LENSES = 300  # lenses drawn for an evaluation unless --n says otherwise
 
 
@@ -83,29 +82,33 @@ def evaluate_photos(
             baseline.append(rows[-1] if upscaler == bicubic else score_photo(bicubic, hr, protocol))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-    return {"n": len(rows), "protocol": protocol, **_summary(rows), "bicubic": _baseline(bicubic, baseline)}
+    keys = ("psnr", "ssim", "mse", "lpips")
+    ours, usual = ({key: [row[key] for row in table] for key in keys} for table in (rows, baseline))
+    return {"n": len(rows), "protocol": protocol, **_beside_bicubic(ours, bicubic, usual)}
 
 
 def evaluate_lenses(upscaler: Upscaler, pairs) -> dict:
     """Average `metrics.lens_scores` over LR/HR pairs, against `ImagePairs.target`."""
+    return score_lenses(upscaler(pairs.lr), pairs)
+
+
+def score_lenses(sr: np.ndarray, pairs) -> dict:
+    """Score LR images as `evaluate_lenses` does, enlarged already: `sr` like HR, (N, H, W, 1)."""
     deeplense = pairs.name.startswith("deeplense")
-    bicubic = Upscaler.load(DEEPLENSE_BICUBIC if deeplense else "bicubic", upscaler.scale)
-
-    def rows(up):
-        scores = metrics.lens_scores(up(pairs.lr), pairs.target)
-        return [dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)]
-
-    return {"n": len(pairs), **_summary(rows(upscaler)), "bicubic": _baseline(bicubic, rows(bicubic))}
+    bicubic = Upscaler.load(DEEPLENSE_BICUBIC if deeplense else "bicubic", pairs.scale)
+    ours, usual = (metrics.lens_scores(images, pairs.target) for images in (sr, bicubic(pairs.lr)))
+    return {"n": len(pairs), **_beside_bicubic(ours, bicubic, usual)}
 
 
-def _baseline(bicubic: Upscaler, rows: list[dict[str, float]]) -> dict:
-    return {"method": bicubic.name, **_summary(rows)}
+def _beside_bicubic(ours, bicubic: Upscaler, usual) -> dict:
+    """Average scores, a sequence each, and put those of bicubic beside them."""
+    return {**_summary(ours), "bicubic": {"method": bicubic.name, **_summary(usual)}}
 
 
-def _summary(rows: list[dict[str, float]]) -> dict[str, float | None]:
-    columns = {key: np.array([row[key] for row in rows], float) for key in ("psnr", "ssim", "mse")}
+def _summary(scores) -> dict[str, float | None]:
+    columns = {key: np.array(scores[key], float) for key in ("psnr", "ssim", "mse")}
     means = {key: float(values.mean()) for key, values in columns.items()}
-    distances = [row.get("lpips") for row in rows]
+    distances = scores.get("lpips", [None])
     means["lpips"] = None if None in distances else float(np.mean(distances))
     with np.errstate(invalid="ignore"):  # the spread of infinite PSNRs (equal images) is NaN
         spread = {f"{key}_std": float(columns[key].std()) for key in ("psnr", "ssim")}
@@ -155,15 +158,20 @@ def evaluate(
         scores |= {} if lens_folder else {"seed": seed}
     else:
         if not Path(data).is_dir():
-            raise FileNotFoundError(
-                f"no folder {data!r}; --data takes deeplense, telescope or a folder of HR images"
-            )
-        files = image_files(data)[:n]
-        if not files:
-            raise FileNotFoundError(f"no image in {data}; expected files ending in {' '.join(SUFFIXES)}")
-        scores = evaluate_photos(upscaler, ((str(file), read_image(file)) for file in files), protocol)
+            expected = "deeplense, telescope or a folder of HR images"
+            raise FileNotFoundError(f"no folder {data!r}; --data takes {expected}")
+        images = ((str(file), read_image(file)) for file in photographs(data, n))
+        scores = evaluate_photos(upscaler, images, protocol)
     name = model if model == "bicubic" else upscaler.name
     return {"model": name, "data": data, "scale": upscaler.scale, **scores}
+
+
+def photographs(folder, n: int | None = None) -> list[Path]:
+    """List the first `n` pictures of a folder; FileNotFoundError if there is none."""
+    files = image_files(folder)[:n]
+    if not files:
+        raise FileNotFoundError(f"no image in {folder}; expected files ending in {' '.join(SUFFIXES)}")
+    return files
 
 
 def _lens_pairs(data, folder: bool, scale: int, n, seed):
