@@ -22,6 +22,6 @@ def autoencoder(skips=True, widths=(48, 64), code=8, residual=True):
     x = conv(layers.UpSampling2D(2)(x), widths[0])
     x = layers.Add()([x, half_size]) if skips else x
     x = conv(conv(x, widths[0]), widths[0])
-    small = keras.initializers.RandomNormal(stddev=1e-3)
+    small = keras.initializers.RandomNormal(stddev=1e-3)  # with the residual, SR begins as the input
     x = layers.Conv2DTranspose(3, 6, strides=2, padding="same", kernel_initializer=small, dtype="float32")(x)
     return keras.Model(rgb, layers.Add(dtype="float32")([x, rgb]) if residual else x)
