@@ -2,8 +2,8 @@
 # # 02 · How good is no learning at all, and how is that measured?
 #
 # Before a network may boast, two things have to be known: what can be had **without any learning**, and how
-# the scores are made that say so. Neither is as simple as it looks. Five libraries give five different
-# "bicubics". The same picture earns two scores that lie a decibel and a half apart. And on a well-known test
+# the scores are made that say so. Neither is as simple as it looks. Eight calls from five libraries give five
+# different "bicubics". The same picture earns two scores that lie a decibel and a half apart. And on a well-known test
 # for gravitational lenses the *perfect* picture loses to bicubic.
 
 # %% [markdown]
@@ -142,10 +142,10 @@ plotting.show(figure, alt="A picture of numbers, a 3 x 3 table of weights, and t
 #
 # $$ \hat g(x) = \sum_i g_i\, k(x - i). $$
 #
-# The *kernel* $k$ is the whole method. Nearest neighbour copies the closest pixel; bilinear draws straight lines;
-# bicubic fits cubic pieces over four pixels (Keys 1981); Lanczos cuts the ideal kernel, a sinc, to six. Keys' cubic
-# has one free number, its slope $a$ at the first zero. He derived $a = -0.5$; two large libraries chose $-0.75$, and
-# that will matter.
+# $g_i$ is the value of pixel $i$, $\hat g(x)$ the value at any place $x$; the *kernel* $k$ is the whole method.
+# Nearest neighbour copies the closest pixel; bilinear draws straight lines; bicubic fits cubic pieces over four
+# pixels (Keys 1981); Lanczos cuts the ideal kernel, a sinc, to six. Keys' cubic has one free number, its slope $a$ at
+# the first zero. He derived $a = -0.5$; two large libraries chose $-0.75$, and that will matter.
 
 # %%
 def nearest(x):
@@ -194,14 +194,14 @@ plotting.show(figure, alt="An edge between pixels, filled in by five kernels; th
 # Rows and columns can be resized one after the other, each by a matrix, whose rows hold the kernel's weights at one
 # output pixel. Three choices complete the recipe, and libraries differ in all of them:
 #
-# - **where pixels sit**: output pixel $i$ has its centre at $(i + 0.5)\,s - 0.5$, where $s$ is input over output
-#   size;
+# - **where pixels sit**: output pixel $i$ has its centre at $(i + 0.5)\,s - 0.5$, where $s$ (`step` in the code) is
+#   input over output size;
 # - **antialiasing**: when reducing, the kernel is stretched by $s$, so that it averages over all the pixels it
 #   stands for (lesson 01 shows what happens otherwise);
 # - **the edge**: weights that fall outside are dropped (and the rest scaled up), mirrored, or given to the last
 #   pixel.
 #
-# Then we try it on two photographs, reduced four times: the photographer (all edges) and a lawn (all texture). PSNR,
+# Then we try it on two photographs, reduced by 4: the photographer (all edges) and a lawn (all texture). PSNR,
 # the score, is explained in section 3; higher is better.
 
 # %%
@@ -259,17 +259,17 @@ plotting.show(figure, alt="A camera and a piece of lawn, in HR and enlarged by f
 
 # %% [markdown]
 # Above, the camera on its tripod, and each enlargement minus HR. The errors lie along edges and are alike: a kernel
-# changes the size of the error, hardly its place. The lawn (linolafett, CC0) tells more. Its blades are finer than
-# LR's pixels, so they are not in LR, and the residual *is* the lawn.
+# changes the size of the error, hardly its place. The lawn (linolafett, CC0) tells more. Most of its blades are finer
+# than LR's pixels. They are not in LR, so the residual shows them; only the broad stems are left.
 #
-# Can learning bring them back? A network has seen other lawns and can guess what grass looks like. But *these* blades
-# are gone, and what it draws in their place is its own.
+# Can learning bring them back? A network has seen other lawns and can guess what grass looks like. But *these* fine
+# blades are gone, and what it draws in their place is its own.
 #
-# ## 2. Why five libraries give five "bicubics"
+# ## 2. One name, "bicubic", and five results
 #
-# Every line of the next cell is somebody's "bicubic". We reduce the photographs that ship with scikit-image and
-# enlarge them all by *one* fixed method. So the change of PSNR is pure protocol, counted from the MATLAB-style
-# reduction that published tables rest on.
+# Every line of the next cell is somebody's "bicubic". We reduce the eleven photographs that ship with scikit-image and
+# enlarge them all by *one* fixed method. So every change of PSNR comes from the reduction alone. Zero is the
+# MATLAB-style reduction on which published tables rest.
 
 # %%
 def by_torch(image, size, antialias):
@@ -310,10 +310,9 @@ for k, name in enumerate(REDUCERS):
 
 # %% [markdown]
 # Pillow and torch with `antialias=True` are MATLAB's bicubic, but for the edge. Plain torch and OpenCV are each
-# other's twin: $a = -0.75$, no antialiasing. At x4 that costs nine tenths of a decibel, as much as many a published
-# improvement. scikit-image interpolates with a spline, and its antialiasing is a Gaussian, which blurs more.
-# `scipy.ndimage.zoom` lays the *centres* of the corner pixels on each other, not the corners, so its LR is shifted
-# towards the borders.
+# other's twin: $a = -0.75$, no antialiasing. At x4 that costs nine tenths of a decibel. scikit-image interpolates
+# with a spline, and its antialiasing is a Gaussian, which blurs more. `scipy.ndimage.zoom` lays the *centres* of the
+# corner pixels on each other, not the corners, so its LR is shifted towards the borders.
 #
 # At x2, skipping antialiasing *raises* the score by half a decibel: LR then is sharper, and less has to be guessed.
 # So whoever reduces with OpenCV, and compares with a table that was made with MATLAB, has gained at x2 and lost at x4
@@ -424,9 +423,9 @@ figure = plotting.image_grid(panels, columns=3, cmap="gray", size=2.2)
 plotting.show(figure, alt="The photographer and five damaged versions of equal MSE that look very different.")
 
 # %% [markdown]
-# Five pictures, one PSNR. SSIM tells them apart, and roughly as an eye does: a little dimmer or brighter is nearly
-# the same picture, noise and blur are not. But a shift that nobody would notice in an album costs it more than a
-# change of brightness that everybody sees. And both measures are *distortions*: they ask how near the estimate is,
+# Five pictures, one PSNR. SSIM tells them apart: lower contrast and more brightness cost it little, noise and blur
+# much. It is not an eye: it puts the blurred face above the noisy one, and a small shift costs it more than a change
+# of brightness that is plain to see. And both measures are *distortions*: they ask how near the estimate is,
 # and the nearest estimate of something uncertain is an average, which is blurred. Blau and Michaeli (2018) proved
 # that nearness and natural looks pull against each other. So this course shows the picture beside the number.
 
@@ -481,8 +480,9 @@ plotting.show(figure, alt="Two pipelines from HR to a score, with the places whe
 
 # %% [markdown]
 # From left to right a photograph becomes a score; only the orange box is the method. In the upper row it never sees
-# colour; in the lower one the last luma stays unrounded. What do such choices do? One picture, the cat Chelsea
-# (Stéfan van der Walt, CC0), reduced and enlarged four times, then scored as well-known repositories do.
+# colour. At the end the result is compared with HR's own luma: rounded in the upper row, unrounded in the lower.
+# What do such choices do? One picture, the cat Chelsea (Stéfan van der Walt, CC0), reduced and enlarged by 4, then
+# scored as well-known repositories do.
 
 # %%
 BT601 = np.array([65.481, 128.553, 24.966]) / 255  # its sum is 219 / 255
@@ -506,8 +506,8 @@ for name, (db, right, wrong) in scored.items():
 # Most of it is the factor 219/255 of television's luma.
 #
 # The last column is a mistake, and it flatters. scikit-image once took the peak of floating-point images to be 2
-# ([#6595](https://github.com/scikit-image/scikit-image/pull/6595)); today it refuses to guess. On a lens, a reported
-# .99 beside a neighbour's .97 may be two peaks, and no better picture (lesson 05).
+# ([#6595](https://github.com/scikit-image/scikit-image/pull/6595)); today it refuses to guess. On lenses, .99 in
+# one table and .97 in another may differ only by the peak that was assumed (lesson 05).
 #
 # ### Two conventions, one benchmark
 #
@@ -591,19 +591,18 @@ for name, scores in deep_scores.items():
     print(f"{name:18} {scores['psnr'].mean():.2f} ± {scores['psnr'].std():.2f} dB, SSIM {scores['ssim'].mean():.4f}")
 
 # %% [markdown]
-# *Which* bicubic enlarges is worth about a third of a decibel. With $a = -0.75$ the kernel sharpens the arcs, which
-# were sharp enough, and the noise. It is torch's and OpenCV's, and published scores rest on it; so the course, too,
-# counts "decibels above bicubic" from there on this track (`srutils evaluate` does). A third of a decibel of them is
-# to be had by choosing Keys' own $a$.
+# *Which* bicubic enlarges is worth about a third of a decibel: $a = -0.75$, torch's and OpenCV's, makes arcs and noise
+# too sharp. The LR of this test is made with it (lesson 01), so on this track the course, and `srutils evaluate`, count
+# "decibels above bicubic" from it. A third of a decibel of them comes from Keys' own $a$ alone.
 #
 # ### The ceiling
 #
-# How good can a network be? HR is the true scene plus noise $n$, and the noise of a pixel is independent of
-# everything else. Suppose a demon told us the true scene. All that remains is to predict the noise from what LR holds
-# of it. LR is a linear map of HR, $\mathrm{LR} = B\,\mathrm{HR}\,B^T$, so LR minus the resized truth *is*
-# $B\,n\,B^T$. The best prediction of $n$ is $B^+ (B\,n\,B^T) B^{+T}$, with the pseudo-inverse $B^+$. That is the
-# **oracle**. No network can beat it on average, as it knows more than any network. (For white noise this is exact;
-# for photon noise, to less than 0.01 dB.)
+# How good can a network be? HR is the true scene plus noise $n$, independent from pixel to pixel. Suppose somebody
+# told us the true scene. Then only the noise is left to predict, from what LR holds of it. LR is a linear map of HR,
+# $\mathrm{LR} = B\,\mathrm{HR}\,B^T$, with the matrix $B$ that `weights` makes, so LR minus the reduced truth *is*
+# $B\,n\,B^T$. The best prediction of $n$ is $B^+ (B\,n\,B^T) B^{+T}$: the pseudo-inverse $B^+$ gives the smallest
+# noise that explains LR. That is the **oracle**. No network can beat it on average, as it knows more than any network.
+# (This is exact for Gaussian noise of one strength. Photon noise is nearly so, and we neglect the difference.)
 
 # %%
 B = weights(150, 75, sharper, antialias=False, edge="repeat")
@@ -634,9 +633,10 @@ plotting.show(figure, alt="Error power against frequency, of the oracle, the tru
 # figure shows why; it splits each error by how fine it is. The truth differs from HR by HR's noise, which is white: a
 # flat line (light blue). The oracle (black) is right about the scene *and* about coarse noise, which LR holds.
 # Bicubic (orange) lies between the two over most of the range: it beats the truth by *copying the noise* that LR
-# holds, and the score counts that as success. On the scene itself (green) it errs at the coarse end, where $a =
-# -0.75$ sharpens the arcs too much, and at the fine end, where the kernel lets mirror images through. What is left
-# below the oracle can only be gained by interpolating noise well, and says nothing about lenses.
+# holds, and the score counts that as success. Its error on the scene alone (green) is large at the coarse end, where
+# $a = -0.75$ sharpens the arcs too much, and again at the fine end, where the kernel lets copies of coarse waves
+# through. So what lies between bicubic and the oracle is in part bicubic's own error on the scene, which a better
+# kernel already lessens; the rest can only be gained by interpolating noise well. Neither says much about lenses.
 #
 # ### What others report
 #
@@ -672,11 +672,11 @@ plotting.show(figure, alt="Reported scores by project, with bands for our bicubi
 
 # %% [markdown]
 # The bands are our 60 lenses: mean, and twice its standard error to each side. That our bicubic lies where project
-# A's does confirms nothing, since the replica was *fitted* to original images. What it adds is the other band. The
-# best networks of A, B and C, from a few layers to sixteen residual blocks, all end inside it: at the ceiling, as far
-# as 60 lenses can tell. Between them this test cannot choose. An EDSR stands at the top of A and some five decibels
-# below A's bicubic in D; that is not the network, but how it was trained or scored, and **one row for bicubic** would
-# have raised the question. Lesson 05 finds out what happened in E.
+# A's does confirms nothing, since the replica was *fitted* to original images. The clean comparison is within A: its
+# EDSR lies 0.76 dB above its own bicubic, our oracle 0.78 dB above ours. The best of B and C end inside the oracle's
+# band, too, but report no bicubic beside them. Between these networks the test cannot choose. An EDSR stands at the
+# top of A and some five decibels below A's bicubic in D; that is not the network, but how it was trained or scored,
+# and **one row for bicubic** would have raised the question. Lesson 05 finds out what happened in E.
 #
 # ## 6. Lenses, track two: where bicubic is a straw man
 #
@@ -686,7 +686,8 @@ plotting.show(figure, alt="Reported scores by project, with bands for our bicubi
 #
 # What LR saw, given the scene $x$: blur by the *difference* of the two PSFs (for Gaussians, the widths subtract in
 # squares), average over `scale` × `scale` pixels, keep one value each. Blur and average are convolutions, and in
-# Fourier space a convolution is a product: with the transfer function $T$.
+# Fourier space a convolution is a product: with the transfer function $T$. Is this model right? **Chi square** is the
+# mean of (LR − prediction)², divided by the variance of the photon noise.
 
 # %%
 def transfer(n, scale, fwhm=None):
@@ -721,7 +722,9 @@ for scale, lenses in telescope.items():
 #
 # $$ \hat X = \frac{T^* P}{\sum_\text{aliases} |T|^2 P + \nu}\; Y . $$
 #
-# The sum is there because one LR frequency is a heap of `scale` × `scale` HR frequencies, folded on each other.
+# $Y$ is LR's spectrum, $\hat X$ the estimate of the scene's, $T^*$ the complex conjugate of $T$; $f_0$, $\gamma$, $\nu$
+# are `corner`, `slope`, `noise` in the code. The sum is there because `scale` × `scale` frequencies of HR fold onto
+# each of LR (lesson 01). Negative light makes no sense, so we set it to zero at the end.
 
 # %%
 def wiener(y, T, scale, corner, slope, noise):
@@ -744,7 +747,7 @@ def wiener(y, T, scale, corner, slope, noise):
 # $D$ being the instrument, sky included. Light stays positive by construction. We may also ask the scene to be
 # smooth, as if a Gaussian of some width had been part of the instrument, and smooth the result at the end.
 #
-# **Tuning.** Whoever chooses constants on the test lenses reports a number that nobody can repeat, so we use the
+# **Tuning.** Whoever chooses constants on the test lenses reports a number that new lenses will not give, so we use the
 # *validation* split, which shares no lens with the others. Wiener has three constants, and gets a grid;
 # Richardson-Lucy has a smoothing and a number of iterations, and one run gives all numbers at once.
 
@@ -820,7 +823,7 @@ plotting.show(figure, alt="PSNR against iterations: it rises, peaks and falls; s
 # %% [markdown]
 # PSNR rises while Richardson-Lucy sharpens the arcs, peaks, and falls as it begins to fit the noise. Stopping at the
 # peak is *early stopping*, decades before neural networks made it famous. At x2 smoothing lifts the peak by several
-# tenths of a decibel; at x4 it does not help.
+# tenths of a decibel; at x4 one of 2 pixels does not help, and we tried no other.
 #
 # Now, once, the test split, with nothing left to choose.
 
@@ -849,15 +852,14 @@ plotting.show(figure, alt="A lens: truth, LR, bicubic, two deconvolutions, and t
 # %% [markdown]
 # Top to bottom: the lens, a part of it, and the error. Bicubic's error is the arc itself: too wide, too faint. Wiener
 # restores much of it, and pays with ripples in the dark sky, because one filter serves bright arc and empty field
-# alike. Richardson-Lucy knows that light is positive and that dark pixels have little noise, so its sky is clean.
-# Made from LR at x2 it is, on average, even closer to the truth than the real HR exposure, which is noisy: a prior
-# (light is positive and smooth) is worth photons. So **"better than HR" is not yet news** on this track, and "better
-# than bicubic" never is.
+# alike. Richardson-Lucy knows that dark pixels have little noise, and multiplies instead of adding, so its sky is
+# clean. Made from LR at x2 it is, on average, even closer to the truth than the HR exposure, which is noisy. So
+# a network that beats HR at x2 has not yet beaten the best classical method.
 #
 # ## 7. The baselines
 #
-# A network of this course stands beside bicubic *and* the best classical figure; the rows in italics say how far
-# there is to go.
+# A network of this course stands beside bicubic *and* the best classical figure. The rows in italics are marks, not
+# methods: on average no network can pass the oracle; noisy HR, what the better telescope records, can be passed.
 
 # %% tags=["readme-table", "table-lens-baselines"]
 TRACKS = {"deeplense x2": deep_scores, "telescope x2": telescope_scores[2], "telescope x4": telescope_scores[4]}
@@ -904,10 +906,11 @@ labels = [f"the truth | after {k} iterations: {db:.1f} dB" for k, db in zip(LONG
 display(plotting.knob(frames, labels, start=2))
 
 # %% [markdown]
-# Turn the knob. Left is the truth, right the same arc as the iterations go on. In the end it is broken up into bright
-# specks. They look like star-forming clumps, and they fit the data better than the truth does: chi square falls below
-# 1, which is how overfitting looks when the noise is known. Nothing warns you, for the fit improves with every
-# iteration. On a real lens there is no truth, and somebody might have published the specks.
+# Turn the knob. Left is the truth, right the same arc as the iterations go on (decibels: means over 12 lenses). In the
+# end it is broken up into bright specks. They look like star-forming clumps, and fit the data better than the truth
+# does. The fit itself does not warn you, for it improves with every iteration. Chi square does, where the noise is
+# known: the truth has about 1, the specks 0.52 (at the best PSNR it is 0.88 already: it warns early). On a real lens
+# there is no truth, and somebody might have published the specks.
 #
 # Second, Wiener with the wrong PSF. We tell it that LR's PSF is narrower or wider than it was.
 
@@ -920,9 +923,9 @@ for factor in (0.8, 0.9, 1.0, 1.1, 1.2):
     print(f"PSF taken as {factor:.1f} of the real width: {wrong_psf[factor]:.2f} dB")
 
 # %% [markdown]
-# Ten percent of error in the width costs part of the gain, twenty percent much of it; too wide is worse than too
-# narrow, for it sharpens what was never blurred. A trained network has the same weakness, hidden: it learned one PSF,
-# and has no knob to turn when the seeing changes.
+# With the constants kept, ten percent of error in the width costs less than a decibel, twenty percent one and a half
+# (too narrow) to two and a half (too wide). Too wide is worse, for it sharpens what was never blurred. A trained
+# network has the same weakness, hidden: it learned one PSF, and has no knob to turn when the PSF changes.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Sections 5 to 7: our oracle and deconvolvers are the course's, the search finds what it ships, the sentences hold.
@@ -964,8 +967,8 @@ assert max(wrong_psf, key=wrong_psf.get) == 1.0 and wrong_psf[1.2] < wrong_psf[0
 #
 # - **A convolution** is a table of weights that slides over a picture; an interpolation kernel's weights depend on
 #   the distance. None brings back a texture that LR lacks.
-# - **A PSNR without its protocol says little.** The library that made LR moved it by almost a decibel, luma and
-#   shaving by one and a half; a wrong peak lifts SSIM for free. Set5's bicubic row is the test of a protocol.
+# - **A PSNR without its protocol says little.** The library that made LR moved it by up to two decibels, luma
+#   and shaving by one and a half; a wrong peak lifts SSIM for free. Set5's bicubic row is the test of a protocol.
 # - **DeepLense's test has a ceiling** of less than a decibel above its bicubic, set by noise that no one can know. The
 #   perfect picture scores below bicubic, which copies noise that the target has.
 # - **The numbers to beat** stand in section 7. On `telescope` that is Richardson-Lucy, tuned on validation lenses.
@@ -1079,12 +1082,13 @@ exercises.check(2, 3, stop)
 #   [doi.org/10.1364/JOSA.62.000055](https://doi.org/10.1364/JOSA.62.000055)
 # - L. B. Lucy, "An iterative technique for the rectification of observed distributions", AJ 79, 745 (1974).
 #   [doi.org/10.1086/111605](https://doi.org/10.1086/111605)
-# - The reported scores on the DeepLense test stand in these projects' READMEs on GitHub (read in November 2026):
-#   A [RastinAghighi/DeepLense](https://github.com/RastinAghighi/DeepLense),
+# - The reported scores on the DeepLense test stand in these projects' READMEs or result files on GitHub (read in
+#   November 2026): A [RastinAghighi/DeepLense](https://github.com/RastinAghighi/DeepLense), `results/eval_via.json`,
 #   B [Shubham-Mate/ML4Sci-DeepLense-Solution](https://github.com/Shubham-Mate/ML4Sci-DeepLense-Solution),
 #   C [arnesh2212/DeepLense](https://github.com/arnesh2212/DeepLense),
 #   D [yaashwardhan/Evaluation-Test-DeepLense](https://github.com/yaashwardhan/Evaluation-Test-DeepLense),
-#   E [yogesh174/gsoc-ml4sci-tests](https://github.com/yogesh174/gsoc-ml4sci-tests).
+#   E [yogesh174/gsoc-ml4sci-tests](https://github.com/yogesh174/gsoc-ml4sci-tests),
+#   `deeplense/specific-test-super-resolution`.
 #
 # **Next:** lesson 03 trains the first networks, SRCNN on photographs and SuperResCNN on lenses, and asks
 # what three layers learn that a kernel cannot.
