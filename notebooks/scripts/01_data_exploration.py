@@ -5,8 +5,7 @@
 # the eye sees in it. Whether the bet can be won is decided before any network is trained, by **how the
 # low-resolution picture came to be**.
 #
-# This lesson trains nothing. We look at pairs of pictures as a physicist looks at an instrument: what goes in,
-# what comes out, what is lost, and what only seems to be. Then we solve a small case: the two pictures of each
+# This lesson trains nothing. It solves a small case: the two pictures of each
 # pair in a well-known benchmark turn out not to be two observations.
 
 # %% [markdown]
@@ -86,7 +85,7 @@ plotting.show(figure, alt="A cat at full, half and quarter resolution, and the s
 #
 # Take a sharp photograph and call it HR. Reduce it with `pairs.degrade`, a bicubic reduction; what comes out
 # is LR. That is how nearly all training data for photographs are made, and super-resolution is asked for the
-# way back. Light, colours and shapes survive. But at x2 single hairs run together, at x4 the eye is plainly a
+# way back. At x2 single hairs run together, at x4 the eye is plainly a
 # mosaic, and the highlight in the pupil has dimmed. Why? *(Chelsea: Stéfan van der Walt, CC0.)*
 
 # %% tags=["nbval-ignore-output"]
@@ -111,9 +110,8 @@ plotting.show(figure, alt="A curve of light, and its means over pixels of one, t
 #
 # ### Where is an LR pixel?
 #
-# The orange dots show something else: the centre of an LR pixel lies **between** HR pixels. Getting this wrong is
-# an easy bug to write, and a hard one to see. Feed the reduction a *ramp*, in which every pixel's value is its
-# own column number. Then each LR pixel says where it sits.
+# The orange dots show something else: the centre of an LR pixel lies **between** HR pixels. Feed the reduction a
+# *ramp*, in which every pixel's value is its own column number. Then each LR pixel says where it sits.
 
 # %%
 ramp = np.broadcast_to(np.arange(64.0)[None, :, None], (64, 64, 1))
@@ -161,7 +159,7 @@ plotting.show(figure, alt="Errors around a cat's eye: faint where centres are ri
 
 # %% [markdown]
 # "Pixel 0 on pixel 0" turns every edge into a red-and-blue relief, the mark of a **shift**. It costs a decibel and
-# a half at x2 and two at x4; the lessons ahead work hard for gains of that size. If a method of yours scores
+# a half at x2 and two at x4. If a method of yours scores
 # *below* plain linear interpolation, look for a shift first.
 #
 # ### How much is gone?
@@ -228,8 +226,7 @@ display(plotting.knob(frames, [f"x{s}: one pixel in {s} kept | antialiased" for 
 
 # %% [markdown]
 # At x1 both are the target. From x3 on the left picture grows bull's-eyes; all but the one in the middle are
-# ghosts. On the right the rings fade to grey where LR can no longer hold them, which is honest. Train
-# on pictures like those on the left, and a network spends itself on removing ghosts.
+# ghosts. On the right the rings fade to grey where LR can no longer hold them, which is honest.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Checks of sections 1 and 2.
@@ -242,7 +239,7 @@ assert pairs.degrade(wave, 4)[:, 5:-5].std() < 0.01
 # %% [markdown]
 # ## 3. A gravitational lens in thirty lines
 #
-# Now to the course's other kind of picture. A massive galaxy bends the light of a more distant one behind it.
+# A massive galaxy bends the light of a more distant one behind it.
 
 # %% tags=["nbval-ignore-output"]
 figure, ax = plt.subplots(figsize=(9.6, 3.2))
@@ -320,7 +317,7 @@ def sky_grid(n, pixel):
 
 
 # %% [markdown]
-# Never believe a formula that you have typed in. Theory says (Narayan & Bartelmann 1996): a round isothermal lens
+# Theory says (Narayan & Bartelmann 1996): a round isothermal lens
 # with $\theta_E=1''$ magnifies a small source at distance $\beta<1''$ from its axis $2/\beta$ times. And
 # **lenstronomy** (Birrer & Amara 2018), the package that lens modellers use, must deflect as we do.
 
@@ -499,7 +496,7 @@ plotting.show(figure, alt="Spectra of both tracks: the signal falls onto a flat 
 # %% [markdown]
 # **`telescope`** (left). The LR curves fall away from HR's *long before their Nyquist limits* (dashed): that is
 # the wider PSF. At x2 the curve lies on the floor before its limit, at x4 it ends little above. So blur and noise
-# end the detail here, hardly the pixels. To win something back, a method must undo blur in the presence of noise.
+# end the detail here, hardly the pixels.
 #
 # **`deeplense`** (right) is different in two ways. The scene is drowned in HR's own noise *before* LR's Nyquist
 # limit, so LR has lost next to nothing of it. And LR's noise ends at **more than twice** HR's floor; on the left,
@@ -599,8 +596,7 @@ plotting.show(figure, alt="Two matched triplets, and the changes by subhalos and
 # The numbers above: clumps change a typical pixel of an HR arc by a tenth of its noise. Only all pixels together
 # reach 5 sigma, and for 23 % of the 60 lenses not even three: *about those no classifier can be sure*. An LR pixel
 # shows more (0.25 sigma), since it collects more light, but there are fewer: 3.3 sigma in all. This trace, not the
-# bright ring, is what super-resolution must not smooth away, nor paint in. (All classes draw lens and source from
-# **one prior**, so that no ring size gives a class away; lesson 06 tests it.)
+# bright ring, is what super-resolution must not smooth away, nor paint in.
 #
 # ## 6. The case of the DeepLense pairs
 #
@@ -632,9 +628,8 @@ print("deeplense, weights along x:", kernels["deeplense"].sum(0).round(3) + 0)
 print("deeplense, weights along y:", kernels["deeplense"].sum(1).round(3) + 0)
 
 # %% [markdown]
-# Four numbers along each axis, $-0.094,\ 0.594,\ 0.594,\ -0.094$, and zeros. A physical instrument would not do
-# that. Such numbers have an author: the **cubic convolution kernel** of Keys (1981), with one free parameter
-# $a$,
+# Four numbers along each axis, $-0.094,\ 0.594,\ 0.594,\ -0.094$, and zeros. Such numbers have an author: the **cubic
+# convolution kernel** of Keys (1981), with one free parameter $a$,
 #
 # $$k(t)=\begin{cases}(a+2)|t|^3-(a+3)|t|^2+1 & |t|\le1\\ a|t|^3-5a|t|^2+8a|t|-4a & 1<|t|<2.\end{cases}$$
 #
@@ -784,7 +779,7 @@ assert agreement["deeplense"] > 0.999 and abs(agreement["telescope"]) < 0.05
 # %% [markdown]
 # ## 7. The real sky
 #
-# Simulations are clean in ways that the sky is not. If `SR_DATA` is there, the next cell shows lenses taken by
+# If `SR_DATA` is there, the next cell shows lenses taken by
 # the Hubble Space Telescope, each with a logarithm-like stretch of its own, because the lens galaxy outshines the
 # arcs by far. It also asks, in their corners, how alike the noise of neighbouring pixels is.
 
@@ -836,12 +831,11 @@ print(f"in the telescope track by {likeness(lenses.hr[0, ..., 0]):.2f}")
 #
 # ## 8. Splits, and how leakage ruins them
 #
-# The popular recipe: cut photographs into many small crops, shuffle, keep ten percent for testing. The crops
-# differ, so nothing is counted twice. Or is it?
+# The popular recipe: cut photographs into many small crops, shuffle, keep ten percent for testing.
 #
 # We let the silliest of all networks judge: a **memoriser**. It stores every training crop. Given a test LR
 # crop, it finds the stored LR crop that looks most alike, and adds the detail that bicubic had missed in *that*
-# crop to the bicubic enlargement of this one. It has learnt nothing about images.
+# crop to the bicubic enlargement of this one.
 
 # %%
 def crops(image, n, size, rng):
@@ -893,8 +887,7 @@ plotting.show(figure, alt="The memoriser beats bicubic only on photographs that 
 #
 # The rule: **split by the thing that must generalise**, by photograph, by lens, by patient, by night, and cut
 # crops afterwards (Kapoor & Narayanan 2023 collect such leaks from many sciences). In `srutils` a photograph
-# belongs to one part (`photos.photo_split`), and a lens to one split. Do not trust it; assert it, as the folded
-# cell below does.
+# belongs to one part (`photos.photo_split`), and a lens to one split.
 #
 # ## What went wrong, and why
 #

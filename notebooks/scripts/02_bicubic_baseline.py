@@ -2,7 +2,7 @@
 # # 02 · How good is no learning at all, and how is that measured?
 #
 # Before a network may boast, two things have to be known: what can be had **without any learning**, and how
-# the scores are made that say so. Neither is as simple as it looks. Eight calls from five libraries give five
+# the scores are made that say so. Eight calls from five libraries give five
 # different "bicubics". The same picture earns two scores that lie a decibel and a half apart. And on a well-known test
 # for gravitational lenses the *perfect* picture loses to bicubic.
 
@@ -131,7 +131,7 @@ plotting.show(figure, alt="A picture of numbers, a 3 x 3 table of weights, and t
 
 # %% [markdown]
 # The orange frame holds the star under a weight of 2: $2 \times 16 / 16 = 2$. The blue frame has the ground in its
-# last row: $(1 + 2 + 1) \times 16 / 16 = 4$. The sharp edge has become a slope: 0, 4, 12. And around the star the
+# last row: $(1 + 2 + 1) \times 16 / 16 = 4$. And around the star the
 # result *is the table itself*. Astronomers call that the point-spread function, and in section 6 we undo it. With
 # other weights the same window finds edges: so lesson 03 begins.
 #
@@ -186,8 +186,8 @@ plotting.show(figure, alt="An edge between pixels, filled in by five kernels; th
 # %% [markdown]
 # An edge is the quickest way to know a kernel. Dots are the pixels, lines what each kernel puts between them. Nearest
 # makes a stair, bilinear a ramp. The others climb more steeply, and pay for it: their kernels have *negative*
-# weights, so the curve dips before the edge and **overshoots** behind it (per cent in the titles). On a photograph
-# that is the bright line beside a dark coat. With $a = -0.75$ there is half as much again of it.
+# weights, so the curve dips before the edge and **overshoots** behind it (per cent in the titles). With $a = -0.75$
+# there is half as much again of it.
 #
 # ### By hand
 #
@@ -315,8 +315,7 @@ for k, name in enumerate(REDUCERS):
 # corner pixels on each other, not the corners, so its LR is shifted towards the borders.
 #
 # At x2, skipping antialiasing *raises* the score by half a decibel: LR then is sharper, and less has to be guessed.
-# So whoever reduces with OpenCV, and compares with a table that was made with MATLAB, has gained at x2 and lost at x4
-# before any network ran. This course uses `pairs.degrade`, which is Pillow in floating point.
+# This course uses `pairs.degrade`, which is Pillow in floating point.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Sections 1 and 2: our twenty lines do what Pillow, torch and OpenCV do, and the sentences hold.
@@ -346,7 +345,7 @@ assert order[-1] - order[0] < 1  # texture
 #
 # $$ \mathrm{PSNR} = 10 \log_{10} \frac{L^2}{\mathrm{MSE}} \ \text{dB}. $$
 #
-# Half the rms error is 6 dB more; a gain of 0.1 dB, a common one in tables, is about one percent of the rms error.
+# Half the rms error is 6 dB more; a gain of 0.1 dB is about one percent of the rms error.
 #
 # **SSIM** (Wang et al. 2004) compares not pixels but neighbourhoods: Gaussian windows of 11 × 11 pixels, the sliding
 # table of section 1. From means $\mu$, standard deviations $\sigma$ and covariance $\sigma_{xy}$ it makes
@@ -427,7 +426,7 @@ plotting.show(figure, alt="The photographer and five damaged versions of equal M
 # much. It is not an eye: it puts the blurred face above the noisy one, and a small shift costs it more than a change
 # of brightness that is plain to see. And both measures are *distortions*: they ask how near the estimate is,
 # and the nearest estimate of something uncertain is an average, which is blurred. Blau and Michaeli (2018) proved
-# that nearness and natural looks pull against each other. So this course shows the picture beside the number.
+# that nearness and natural looks pull against each other.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Section 3: our PSNR and SSIM are scikit-image's and the course's, and the sentences hold.
@@ -502,7 +501,7 @@ for name, (db, right, wrong) in scored.items():
 
 
 # %% [markdown]
-# The picture never changed; the score moved by one and a half decibels, and every row is somebody's honest choice.
+# The picture never changed; the score moved by one and a half decibels.
 # Most of it is the factor 219/255 of television's luma.
 #
 # The last column is a mistake, and it flatters. scikit-image once took the peak of floating-point images to be 2
@@ -593,7 +592,7 @@ for name, scores in deep_scores.items():
 # %% [markdown]
 # *Which* bicubic enlarges is worth about a third of a decibel: $a = -0.75$, torch's and OpenCV's, makes arcs and noise
 # too sharp. The LR of this test is made with it (lesson 01), so on this track the course, and `srutils evaluate`, count
-# "decibels above bicubic" from it. A third of a decibel of them comes from Keys' own $a$ alone.
+# "decibels above bicubic" from it.
 #
 # ### The ceiling
 #
@@ -676,7 +675,7 @@ plotting.show(figure, alt="Reported scores by project, with bands for our bicubi
 # EDSR lies 0.76 dB above its own bicubic, our oracle 0.78 dB above ours. The best of B and C end inside the oracle's
 # band, too, but report no bicubic beside them. Between these networks the test cannot choose. An EDSR stands at the
 # top of A and some five decibels below A's bicubic in D; that is not the network, but how it was trained or scored,
-# and **one row for bicubic** would have raised the question. Lesson 05 finds out what happened in E.
+# and **one row for bicubic** would have raised the question.
 #
 # ## 6. Lenses, track two: where bicubic is a straw man
 #
@@ -822,8 +821,8 @@ plotting.show(figure, alt="PSNR against iterations: it rises, peaks and falls; s
 
 # %% [markdown]
 # PSNR rises while Richardson-Lucy sharpens the arcs, peaks, and falls as it begins to fit the noise. Stopping at the
-# peak is *early stopping*, decades before neural networks made it famous. At x2 smoothing lifts the peak by several
-# tenths of a decibel; at x4 one of 2 pixels does not help, and we tried no other.
+# peak is *early stopping*. At x2 smoothing lifts the peak by several tenths of a decibel; at x4 one of 2 pixels does
+# not help, and we tried no other.
 #
 # Now, once, the test split, with nothing left to choose.
 
@@ -887,7 +886,7 @@ display(Markdown("\n".join(lines)))
 #
 # ## What went wrong and why
 #
-# Two failures, on purpose. First, Richardson-Lucy without stopping.
+# First, Richardson-Lucy without stopping.
 
 # %%
 LONG = (1, 5, 10, 20, 40, 80, 160, 320)
@@ -909,8 +908,7 @@ display(plotting.knob(frames, labels, start=2))
 # Turn the knob. Left is the truth, right the same arc as the iterations go on (decibels: means over 12 lenses). In the
 # end it is broken up into bright specks. They look like star-forming clumps, and fit the data better than the truth
 # does. The fit itself does not warn you, for it improves with every iteration. Chi square does, where the noise is
-# known: the truth has about 1, the specks 0.52 (at the best PSNR it is 0.88 already: it warns early). On a real lens
-# there is no truth, and somebody might have published the specks.
+# known: the truth has about 1, the specks 0.52 (at the best PSNR it is 0.88 already: it warns early).
 #
 # Second, Wiener with the wrong PSF. We tell it that LR's PSF is narrower or wider than it was.
 
