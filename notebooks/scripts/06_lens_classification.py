@@ -4,7 +4,7 @@
 # A gravitational lens is a galaxy that bends the light of another one behind it into arcs and rings. Much of
 # what bends the light is dark matter, and what dark matter *is* decides how it clumps: cold dark matter
 # leaves **subhalos** in every large halo, a very light axion may condense into a **vortex**, and some
-# candidates leave the halo **smooth**. Each would distort the arcs a little, in its own way.
+# candidates leave the halo **smooth**. Clumps and vortices would each distort the arcs a little, in their own way.
 #
 # The question of this lesson: **can a small network tell from one noisy image which of the three it is, and
 # how would we know that it looks at the arcs, and not at something else?**
@@ -19,21 +19,19 @@
 # %% [markdown]
 # **You will do**
 #
-# - make matched triplets, one lens with three kinds of dark matter, and measure how much signal there is;
-# - sort the usual augmentations into symmetries of the physics, of the instrument and of the data set;
-# - build a network of under a million parameters that trains on a CPU, and run InceptionResNetV2 beside it;
-# - score 1,500 fresh lenses: ROC curves, confusion, calibration, errors;
+# - measure how much signal there is, on one lens with three kinds of dark matter;
+# - sort augmentations into symmetries of the physics, of the instrument and of the data set;
+# - build a network of under a million parameters that trains on a CPU, and score 1,500 fresh lenses;
 # - hunt for shortcuts, and find out how the network fails.
 #
 # **You will learn**
 #
-# - why a hard task needs an easy beginning, and how a simulator can teach more than labels do;
+# - how to give a hard task an easy beginning, and how a simulator can teach more than labels do;
 # - to read an AUC with its interval, and to tell "which" from "how sure";
 # - to ask a network *where* it looks by changing the physics in one place.
 #
-# **You will need** lesson 01, and some Keras (lessons 03 and 04). About a minute and a half on a laptop's
-# CPU; no GPU is needed. The model file that ships was trained with the network and the losses below, between
-# one and two hours on one busy CPU core (`srutils train lens-classifier`). No data are downloaded. Where `SR_DATA` has original DeepLense images they are scored.
+# **You will need** lesson 01, some Keras (lessons 03 and 04), and a minute and a half of a laptop's CPU. The
+# classifier that ships was trained for 1.3 hours on one CPU core (`srutils train lens-classifier` does the same).
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output", "set-up"]
 # Set-up: run this cell first. It is the same in JupyterLab, Colab, Kaggle and Binder, and it leaves the
@@ -67,7 +65,6 @@ course.banner()
 
 # %% tags=["nbval-ignore-output"]
 import os
-import time
 from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length otherwise
@@ -78,11 +75,15 @@ import numpy as np
 import pandas as pd
 import torch
 from keras import layers, ops
+from scipy.ndimage import rotate
+from scipy.special import logit
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, roc_auc_score, roc_curve
 
 from srutils import course, lensing, model_files, pairs, plotting, scoring
 from srutils.lensing import classifier, instruments, priors, triplets
+from srutils.recipes import keras_files
 
 NAME, SIZE, CLASSES = "lens-classifier", triplets.SIZE, lensing.CLASSES
 COLOURS = dict(zip(CLASSES, (plotting.COLOURS[k] for k in (0, 4, 5)), strict=True))
@@ -94,8 +95,7 @@ figure = plotting.image_grid(panels, norm=plotting.stretch([shown[1]]), size=2.4
 plotting.show(figure, alt="One lens with three kinds of dark matter: three rings that look almost alike.")
 
 # %% [markdown]
-# One lens, without noise, with each of the three kinds of dark matter. Could you tell them apart, if their names
-# were taken away and noise was added? That is the task.
+# Could you tell them apart, if their names were taken away and noise was added? That is the task.
 #
 # ## 1. One lens, three kinds of dark matter
 #
@@ -108,82 +108,84 @@ plotting.show(figure, alt="One lens with three kinds of dark matter: three rings
 # - `vortex`: a straight string that holds 2.5 to 4 % of the mass.
 #
 # The substructure's mass is *taken from* the halo. So the ring very nearly keeps its size, while lenses
-# differ in size by far more: the size tells nothing.
+# differ in size by far more.
 #
-# `triplets.noise_free` traces the rays and returns the mean number of photons in each pixel: the image that
-# an endless exposure would give. Noise comes later, and fresh each time.
+# `triplets.noise_free` traces the rays and returns the mean number of photons in each pixel. The next cell divides
+# each pixel's change by that pixel's noise, squares, adds up, and takes the root: the change "in all".
 
 # %%
 change = (shown[:, 1:] - shown[:, :1]) / np.sqrt(shown[:, :1])  # in units of a pixel's noise
 strength = np.sqrt(np.square(change).sum((2, 3)))
 for i, (clumps, vortex) in enumerate(strength):
     print(f"lens {i}: in all, subhalos change it by {clumps:.0f} sigma, the vortex by {vortex:.0f}")
-assert (about["substructure_fraction"].reshape(4, 3)[:, 0] == 0).all() and strength.min() > 5
+
 
 # %% tags=["nbval-ignore-output"]
+def draw_mass(ax, params, i, label, **line):
+    """Draw the subhalos (label 1) or the vortex (label 2) of lens i: circles by mass, or a line."""
+    q = {name: value[3 * i + label] for name, value in params.items()}
+    if label == 1:
+        mass = (q["subhalo_theta_E"] / q["theta_E"]) ** 2
+        ax.scatter(q["subhalo_x"], q["subhalo_y"], s=9e3 * mass, facecolor="none", **line)
+    else:
+        reach, angle = q["vortex_half_length"] * np.array([-1, 1]), q["vortex_angle"]
+        ax.plot(q["vortex_x"] + reach * np.cos(angle), q["vortex_y"] + reach * np.sin(angle), **line)
+
+
 figure, axes = plt.subplots(3, 5, figsize=(10, 6), layout="constrained")
 field = {"origin": "lower", "extent": (-3.2, 3.2, -3.2, 3.2)}
-for row, i in zip(axes, range(3), strict=True):
+empty = {"xticks": [], "yticks": [], "xlim": (-2.9, 2.9), "ylim": (-2.9, 2.9)}
+for i, row in enumerate(axes):
     for ax, image in zip(row[:3], shown[i], strict=True):
         light = ax.imshow(np.sqrt(image), vmin=3, vmax=np.sqrt(shown[:3].max()), **field)
-    for ax, difference in zip(row[3:], change[i], strict=True):
-        drawn = ax.imshow(difference, cmap=plotting.DIVERGING, vmin=-8, vmax=8, **field)
-    q = {k: v[3 * i + 1] for k, v in about.items()}
-    mass = (q["subhalo_theta_E"] / q["theta_E"]) ** 2
-    row[3].scatter(q["subhalo_x"], q["subhalo_y"], s=1e4 * mass, facecolor="none", edgecolor="k", lw=0.7)
-    q = {k: v[3 * i + 2] for k, v in about.items()}
-    reach = q["vortex_half_length"] * np.array([-1, 1])
-    along = (np.cos(q["vortex_angle"]), np.sin(q["vortex_angle"]))
-    row[4].plot(q["vortex_x"] + reach * along[0], q["vortex_y"] + reach * along[1], "k", lw=1.2)
-for ax in axes.flat:
-    ax.set(xticks=[], yticks=[], xlim=(-2.9, 2.9), ylim=(-2.9, 2.9))
+    for label, ax in enumerate(row[3:], start=1):
+        drawn = ax.imshow(change[i, label - 1], cmap=plotting.DIVERGING, vmin=-8, vmax=8, **field)
+        draw_mass(ax, about, i, label, color="k", lw=0.8)
 for ax, title in zip(axes[0], (*CLASSES, "subhalo − none", "vortex − none"), strict=True):
     ax.set_title(title.replace("_", " "))
+plt.setp(axes, **empty)
 figure.colorbar(light, ax=axes[:, :3], shrink=0.6, location="left", label="square root of photons a pixel")
 figure.colorbar(drawn, ax=axes[:, 3:], shrink=0.6, extend="both", label="change, in units of a pixel's noise")
 axes[2, 0].plot([-2.5, -1.5], [-2.5, -2.5], "w", lw=2)
 axes[2, 0].text(-2.0, -2.35, "1″", color="w", ha="center", fontsize=8)
-plotting.show(
-    figure, alt="Rings alike in three classes; what differs are patches of red and blue on the arcs."
-)
+plotting.show(figure, alt="Rings alike in three classes; patches of red and blue on the arcs differ.")
 
 # %% [markdown]
-# The left three columns differ little to the eye. The right two show the differences, in units of the noise
-# of one pixel. Circles mark the subhalos, with areas in proportion to their masses; the black line is the
-# vortex. Light is pushed from one place to another, so red comes with blue; beyond 8 the colours are cut off.
-# A clump acts mostly near itself. A vortex is heavier than any single clump, and shifts whole arcs.
+# The left three columns differ little to the eye. The right two show the differences. Circles mark the subhalos,
+# with areas in proportion to their masses; the black line is the vortex. Light is pushed from one place to
+# another, so red comes with blue. A clump acts mostly near itself; a vortex shifts whole arcs.
 #
 # ## 2. Is there anything to find?
 #
-# The differences above flatter us, for a classifier never sees the twin. Part of a difference can be undone
-# by a *smooth* lens with a little more shear or a shifted source. What counts is what **no smooth lens can
-# imitate**. We measure it: take the noise-free image of a lens with substructure, fit a smooth lens to it
-# (halo, shear, source: 12 numbers, by Gauss–Newton steps), and add up what is left in units of the noise,
+# The differences above are larger than what a classifier can use, since it never sees the twin. Part of a
+# difference can be undone by a *smooth* lens with a little more shear or a shifted source. What counts is what
+# **no smooth lens can imitate**. So we take the noise-free image of a lens with substructure, fit a smooth lens
+# to it (halo, shear, source: 12 numbers, by Gauss–Newton steps), and add up what is left in units of the noise,
 #
 # $$\chi^2 = \sum_{pixels} \frac{(image - best\ smooth\ image)^2}{photons}.$$
 #
-# Below some ten, nobody could tell, whatever the network. And we use it to ask a question about the simulator
-# itself. Textbook recipes let subhalo masses begin far below what can be seen. How low may they begin?
+# Its root is what the best judge could have, in sigma, who knew beforehand what to look for. Below some ten,
+# about 3 sigma, a judge who does not know has little hope. Textbook recipes let subhalo masses begin far below
+# what can be seen. How low may they begin?
 
 # %%
 FREE = ("theta_E_main", "center_x", "center_y", "gamma1", "gamma2", "source_x", "source_y")
 FREE += ("source_e1", "source_e2", "source_amp", "source_radius", "source_n")
+STEP = np.where(np.array(FREE) == "source_amp", 0.1, 1e-3)
 
 
 def smooth_misfit(image, start, steps=3):
     """Chi^2 that the best smooth lens leaves of a noise-free image, starting at the lens `start`."""
-    lens, size = {name: np.repeat(value, 1 + len(FREE)) for name, value in start.items()}, {"source_amp": 0.1}
+    lens = {name: np.repeat(value, 1 + len(FREE)) for name, value in start.items()}
     for _ in range(steps):
         tried = {name: value.copy() for name, value in lens.items()}
         for k, name in enumerate(FREE):
-            tried[name][k + 1] += size.get(name, 1e-3)
+            tried[name][k + 1] += STEP[k]
         model, *moved = triplets.mean_counts(tried).reshape(1 + len(FREE), -1).astype(float)
-        noise = np.sqrt(model)
-        slopes = np.stack([(m - model) / noise / size.get(n, 1e-3) for n, m in zip(FREE, moved, strict=True)])
-        rest = (image.ravel() - model) / noise
+        slopes = (np.array(moved) - model) / np.sqrt(model) / STEP[:, None]
+        rest = (image.ravel() - model) / np.sqrt(model)
         move = np.linalg.lstsq(slopes.T, rest, rcond=None)[0]
-        for k, name in enumerate(FREE):
-            lens[name] = lens[name] + move[k]
+        lens |= {name: lens[name] + move[k] for k, name in enumerate(FREE)}
     return float(np.square(rest - move @ slopes).sum())
 
 
@@ -199,31 +201,27 @@ def misfits(lenses, label, least_mass=priors.DEEPLENSE_SUBHALOS[0]):
 
 
 # %%
-LENSES = 12
-ranges = {f"subhalos from {low:.0e}": misfits(LENSES, 1, low) for low in (1e-5, 1e-4, 7e-4)}
-ranges["vortex"] = misfits(LENSES, 2)
+ranges = {f"subhalos from {low:.0e}": misfits(12, 1, low) for low in (1e-5, 1e-4, 7e-4)}
+ranges["vortex"] = misfits(12, 2)
 for name, values in ranges.items():
     median, *ends = (float(f"{value:.2g}") for value in (np.median(values), values.min(), values.max()))
     print(f"{name:20} chi^2 of the best smooth lens: median {median:g}, from {ends[0]:g} to {ends[1]:g}")
-assert np.median(ranges["subhalos from 1e-05"]) < 20 < 700 < np.median(ranges["subhalos from 7e-04"]) < 3500
 
 
 # %% [markdown]
-# With masses from a hundred-thousandth of the halo up, most subhalo lenses are as good as smooth. For those
-# the class is a matter of *name*, not of images: no network, however large, can sort them. This was the first
-# version of our replica, and the reason for looking was a network that would not learn. **Before you blame
-# the network, measure the signal.**
+# With masses from a hundred-thousandth of the halo up, the median of our twelve lenses is 2.6: most of them look
+# like smooth ones, and no network, however large, will sort them well. This was the first version of our replica,
+# and the reason for looking was a network that would not learn. **Before you blame the network, measure the
+# signal.**
 #
-# What do original images say? We fitted ten original subhalo images in the same way, outside this notebook:
-# the best smooth lens misfits them by some 450 to 7,900, half of them by more than 1,600. The replica's lower
-# limit, 0.07 % of the halo, was set so that ours do about the same. The faintest will be the hardest.
+# Ten original subhalo images, fitted in the same way outside this notebook, give 450 to 7,900, and half of them
+# more than 1,600. The replica's lower limit, 0.07 % of the halo, was set so that ours do about the same.
 #
 # ## 3. What may be turned, and what may not
 #
-# A network that has seen a lens should know its mirror image. Flips, turns and shifts multiply the data for
-# nothing, *if the result is an image that nature and the telescope could have delivered, with the same
-# label*. That is a claim, and it can be tested. We turn the **lens** in its parameters, trace the rays anew,
-# and compare with turning the **image**.
+# A network that has seen a lens should know its mirror image. Flips and turns multiply the data for nothing, *if
+# the result is an image that nature and the telescope could have delivered, with the same label*. That can be
+# tested. We turn the **lens** in its parameters, trace the rays anew, and compare with turning the **image**.
 
 # %%
 def turned(lens, angle, mirror=False):
@@ -238,82 +236,49 @@ def turned(lens, angle, mirror=False):
     return out | {"vortex_angle": sign * q["vortex_angle"] + angle}
 
 
-image = shown[1]
-three = {k: v[3:6] for k, v in about.items()}
+image, three = shown[1], {k: v[3:6] for k, v in about.items()}
 checks = {
     "flip": (np.flip(image, 1), turned(three, 0, mirror=True)),
     "quarter turn": (np.rot90(image, -1, (1, 2)), turned(three, np.pi / 2)),
     "half turn": (np.rot90(image, 2, (1, 2)), turned(three, np.pi)),
-    "shift": (np.roll(image, 2, 2), three | {"center_x": three["center_x"] + 0.1}),
 }
-inner = (slice(None), slice(16, -16), slice(16, -16))  # the shift brings in a new edge
 for name, (moved, parameters) in checks.items():
-    traced = triplets.mean_counts(parameters)
-    worst = max(np.abs(moved - traced)[inner].max() / image.max(), 1e-6)
-    print(f"{name:13} differs by at most {worst:.0e} of the peak")
-
+    worst = np.abs(moved - triplets.mean_counts(parameters)).max() / image.max()
+    print(f"{name:13} differs by at most {max(worst, 1e-6):.0e} of the peak")
 
 # %% [markdown]
-# Three agree to rounding: the laws know no left and right, no up and down. The fourth does not. Why? Because
-# shear pulls towards a *centre of its own*, which stays where it was: what we shifted was the halo alone. An
-# image that is shifted as a whole corresponds to a lens whose halo, shear and source all move. Let us do
-# that, and look at turns by any angle, too, where a pixel must be made from its neighbours.
+# All three agree to rounding: the laws know no left and right, no up and down. And a turn by any other angle?
+# Each of its pixels must be made from several others. See what that does to the noise of an empty sky:
 
 # %%
-def shifted(lens, step):
-    """Halo and substructure move by `step` in x; the source moves so that shear's centre seems to move."""
-    out = {k: v + step if k in ("center_x", "subhalo_x", "vortex_x") else v for k, v in lens.items()}
-    out["source_x"] = lens["source_x"] + step * (1 - lens["gamma1"])
-    return out | {"source_y": lens["source_y"] - step * lens["gamma2"]}
-
-
-traced = triplets.mean_counts(shifted(three, 2 * lensing.PIXEL))
-worst = max(np.abs(np.roll(image, 2, 2) - traced)[inner].max() / image.max(), 1e-6)
-print(f"whole shift   differs by at most {worst:.0e} of the peak")
-assert worst < 1e-5
-
-rng = np.random.default_rng(0)
-sky = rng.poisson(10, (SIZE, SIZE)).astype(np.float32)
-angle = np.radians(10)
-points = torch.tensor([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0]]).float()[None]
-grid = torch.nn.functional.affine_grid(points, (1, 1, SIZE, SIZE), align_corners=False)
-by_ten = torch.nn.functional.grid_sample(torch.tensor(sky)[None, None], grid, align_corners=False)[
-    0, 0
-].numpy()
-middle = (slice(24, -24), slice(24, -24))
-noise = {"as taken": sky, "quarter turn": np.rot90(sky), "shift": np.roll(sky, 2, 1), "turn by 10°": by_ten}
+sky = np.random.default_rng(0).poisson(10, (SIZE, SIZE)).astype(np.float32)
+noise = {"as taken": sky, "quarter turn": np.rot90(sky), "shift": np.roll(sky, 2, 1)}
+noise["turn by 10°"] = rotate(sky, 10, reshape=False, order=1)
 for name, values in noise.items():
-    print(f"{name:13} noise of the sky {values[middle].std():.2f} photons")
-taken, *others = (values[middle].std() for values in noise.values())
-assert np.allclose(others[:2], taken, rtol=0.02) and others[2] < 0.8 * taken
+    print(f"{name:13} noise of the sky {values[24:-24, 24:-24].std():.2f} photons")
 
 
 # %% [markdown]
-# So there are three questions to ask of an augmentation, and each has its own answer:
+# Three questions to ask of an augmentation:
 #
 # | | physics | telescope and noise | this data set |
 # |---|---|---|---|
-# | flips, quarter turns | yes | yes | **no**: its shear always lies along x |
+# | flips, half turns | yes | yes | nearly: its shear lies within 5° of x |
+# | quarter turns | yes | yes | **no**: that would turn the shear to y |
 # | shifts by whole pixels | yes | yes, but for the edge | no: its lenses sit in the middle |
 # | turns by any angle | yes | **no**: interpolation smooths the noise | no |
-# | zoom | yes: lensing has no scale of its own | **no**: PSF and noise stay | no: one source size |
-# | a brighter source | yes | **no**: noise is tied to the photons | no: one source |
-# | more contrast | **no**: lensing moves light, no more | **no** | no |
 #
 # A symmetry of the physics that the data set breaks may be used, and should be: it takes away a habit of the
-# data set that the network could lean on. What breaks the telescope's rules teaches it things that no
-# telescope shows. We use the eight flips and quarter turns, and shifts by up to two pixels.
-
-# %% [markdown]
+# data set that the network could lean on. We use the eight flips and quarter turns, and shifts by up to two pixels.
+#
 # ## 4. What the network sees
 #
 # The files of the benchmark hold photon counts, stretched so that the least is 0 and the greatest 1.
 # `observe` does that to mean counts. Its `strength` is a knob that no telescope has: 0 leaves the noise away,
-# 1 is real. We shall turn it during training.
+# 1 is real.
 #
-# Photon noise grows as the square root of the light: the bright arc has the strongest noise, and the sky the
-# weakest. A square root evens that out (Anscombe 1948), and costs a network nothing, where it would spend
-# layers on learning it. So the square root is the first thing our network does.
+# Photon noise grows as the square root of the light, so it is strongest on the bright arc. Taking the square root
+# of the image evens that out (Anscombe 1948), and is the first thing that our network does.
 
 # %%
 def observe(mean, rng, strength=1.0):
@@ -325,34 +290,28 @@ def observe(mean, rng, strength=1.0):
     return ((image - low) / (image.max((1, 2), keepdims=True) - low))[..., None]
 
 
-one = np.repeat(shown[1, :1], 200, axis=0)
-seen = observe(one, np.random.default_rng(0))[..., 0]
-arc, dark = one[0] > 0.7 * one[0].max(), one[0] < 12
+seen = observe(np.repeat(shown[1, :1], 200, axis=0), np.random.default_rng(0))[..., 0]
+arc, dark = shown[1, 0] > 0.7 * shown[1, 0].max(), shown[1, 0] < 12
 for name, values in (("as it is", seen), ("square root", np.sqrt(seen))):
     bright, faint = values.std(0)[arc].mean(), values.std(0)[dark].mean()
     print(f"{name:12} noise on the arc {bright:.3f}, of the sky {faint:.3f}: ratio {bright / faint:.1f}")
-assert abs(np.sqrt(seen).std(0)[arc].mean() / np.sqrt(seen).std(0)[dark].mean() - 1) < 0.35
 
 
 # %% [markdown]
 # ## 5. A compact network, and a second question for it
 #
-# The network is a small residual network (He et al. 2016) with three stages. Look at the numbers:
+# A small residual network (He et al. 2016) with three stages:
 #
-# - The PSF is four pixels wide, so nothing finer than about 5 pixels survives but noise. The first layer may
-#   thus use large filters, of 8 × 8 px, and take strides of **four**: 128 px become 32, and everything after
-#   costs a sixteenth. Nothing need be lost: 32 filters give 32 numbers for each 4 × 4 = 16 pixels.
-# - Two more halvings, with 32, 64 and 128 channels. At 8 × 8 cells, each channel sees a large part of the
-#   arc.
+# - The PSF is four pixels wide, so finer than that there is little but noise. The first layer may thus use large
+#   filters, of 8 × 8 px, and take strides of **four**: 128 px become 32, and everything after costs a sixteenth.
+# - Two more halvings, with 64 and 128 channels. Of the 8 × 8 cells that are left, each one sees most of the
+#   image.
 # - A clump is one place, a smooth halo is a whole image: so the features are pooled twice, by their **mean**
 #   and by their **maximum**.
 #
-# And it has two outputs. `logits` answers the question. `where` answers another one: *how much mass of
-# clumps, and of string, lies in each of the 8 × 8 cells?* (Square roots again, so that heavy ones do not
-# drown the others.) Nobody asked for it. But the simulator knows the answer, and a map teaches 128 numbers
-# per image where a label teaches less than two bits. It tells the network early *what* to look for.
-#
-# `norm=False` builds the same network without its normalisations: the form in which it will ship.
+# It has two outputs. `logits` answers the question. `where` answers another one: *how much mass of clumps, and of
+# string, lies in each of the 8 × 8 cells?* The simulator knows the answer, and a map teaches 128 numbers per image
+# where a label teaches less than two bits.
 
 # %% tags=["saved-lens_classifier"]
 def conv(x, filters, kernel=3, strides=1, relu=True, norm=True):
@@ -377,22 +336,17 @@ def compact(norm=True, widths=(32, 64, 128), blocks=(1, 2, 2), size=128):
 
 
 # %%
-small = compact()
-print(f"{small.count_params():,} parameters")
-assert small.count_params() < 1_000_000 and small.output_shape == [(None, 3), (None, 8, 8, 2)]
+print(f"{compact().count_params():,} parameters")
 
 
 # %% [markdown]
-# ## 6. A hard task needs an easy beginning
+# ## 6. An easy beginning for a hard task
 #
-# Shown noisy images from the start, such a network may stay at chance for a long time: the cross-entropy sits
-# at $\ln 3 = 1.10$, the value of a guess among three. The trace is weak in every single pixel, and as long as
-# no layer has found it, gradients hardly point to it. (This notebook does not repeat that failure.)
-#
-# So the run begins where the task is easy. It turns up the noise from none to all of it over the first 3,000
-# steps: a **curriculum** (Bengio et al. 2009). Each batch holds 16 matched triplets, turned and shifted
-# alike, so that within a triplet nothing but the class and the noise differs; noise is fresh every time, so
-# that it cannot be learned by heart.
+# The trace is weak in every single pixel, and as long as no layer has found it, gradients hardly point to it: a
+# network may stay at $\ln 3 = 1.10$ for long, the cross-entropy of a guess among three. So the run begins where
+# the task is easy. It turns up the noise from none to all of it over the first 3,000 steps: a **curriculum**
+# (Bengio et al. 2009). Each batch holds 16 matched triplets, turned and shifted alike, so that within a triplet
+# nothing but the class and the noise differs; noise is fresh every time, so that it cannot be learned by heart.
 
 # %%
 def batch(counts, maps, rng, n=16, noise=1.0):
@@ -408,14 +362,12 @@ def batch(counts, maps, rng, n=16, noise=1.0):
 
 
 # %% [markdown]
-# The easy beginning alone takes a thousand steps, more than this notebook's minute. So we start from the
-# weights that ship, set the last layer back to chance, and train for thirty steps at full noise: you see a
-# classifier come into being *on features that the long run found*. Nothing that is scored below comes from
-# these thirty steps.
+# The easy beginning alone takes 3,000 steps, more than this notebook's minute. So we start from the weights that
+# ship, set the last layer back to chance, and train for thirty steps at full noise: you see a classifier come
+# into being *on features that the long run found*. Nothing that is scored below comes from these thirty steps.
 #
-# The weights are read from the shipped ONNX file: its convolutions, in order. They have no normalisations any
-# more. At rest, a normalisation multiplies and adds, and both can be **folded** into the convolution before
-# it. `folded` does that when a network is exported, `from_file` reads it back.
+# What ships has no normalisations any more. At rest, a normalisation multiplies and adds, and both can be
+# **folded** into the convolution before it; `folded` does that.
 
 # %% tags=["saved-lens_classifier"]
 def of_kind(network, kind):
@@ -437,43 +389,25 @@ def folded(network):
 
 
 # %%
-def from_file(path):
-    """The network with the weights of an ONNX file, ready to be trained on."""
-    import onnx
-
-    graph, plain = onnx.load(str(path)).graph, compact(norm=False)
-    values = {w.name: onnx.numpy_helper.to_array(w) for w in graph.initializer}
-    convs = [[values[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
-    targets = [*of_kind(plain, layers.Conv2D), plain.get_layer("where")]
-    for layer, (kernel, bias) in zip(targets, convs, strict=True):
-        layer.set_weights([kernel.transpose(2, 3, 1, 0), bias])
-    dense = next(node for node in graph.node if node.op_type in ("MatMul", "Gemm"))
-    kernel = values[dense.input[1]]
-    rest = next(v for n, v in values.items() if v.shape == (3,))
-    plain.get_layer("logits").set_weights([kernel if kernel.shape[1] == 3 else kernel.T, rest])
-    return plain
-
-
-# %%
 def predict(network, images):
     """Probabilities (N, 3) of the network that is being trained."""
     parts = [network(images[i : i + 64], training=False)[0] for i in range(0, len(images), 64)]
     return np.concatenate([ops.convert_to_numpy(ops.softmax(part)) for part in parts])
 
 
-val_counts, _ = triplets.noise_free(40, seed=0, split="val")
-val_images = observe(val_counts.reshape(-1, SIZE, SIZE), np.random.default_rng(1))
-val_labels = np.tile(np.arange(3), len(val_counts))
-
-
 def auc_of(network):
     return scoring.macro_auc(val_labels, predict(network, val_images))
 
 
+val_counts, _ = triplets.noise_free(40, seed=0, split="val")
+val_images = observe(val_counts.reshape(-1, SIZE, SIZE), np.random.default_rng(1))
+val_labels = np.tile(np.arange(3), len(val_counts))
+
 # %% tags=["nbval-ignore-output"]
 counts, params = triplets.noise_free(60, seed=0)
 data = counts, triplets.mass_maps(params).reshape(60, 3, 8, 8, 2)
-network = from_file(model_files.model_path(NAME))
+network = compact(norm=False)
+keras_files.give_weights(network, keras_files.weights_of(model_files.model_path(NAME)), NAME)
 print(f"macro AUC on validation images, as shipped: {auc_of(network):.3f}")
 head = network.get_layer("logits")
 head.set_weights([0 * w for w in head.get_weights()])
@@ -489,20 +423,20 @@ after = auc_of(network)
 print(f"after {len(losses)} steps: {after:.3f}")
 
 # %% jupyter={"source_hidden": true} tags=["check"]
-assert np.isfinite(losses).all() and losses[-1] < 0.9  # a guess has ln 3 = 1.10
-assert after > 0.9
+assert np.median(ranges["subhalos from 1e-05"]) < 20 < 700 < np.median(ranges["subhalos from 7e-04"]) < 3500
+assert noise["turn by 10°"][24:-24, 24:-24].std() < 0.8 * sky[24:-24, 24:-24].std()
+assert np.isfinite(losses).all() and losses[-1] < 0.9 < after  # a guess has ln 3 = 1.10
 probe = compact()
 assert np.allclose(predict(folded(probe), val_images[:8]), predict(probe, val_images[:8]), atol=1e-4)
 
 # %% [markdown]
 # A few dozen steps on 60 triplets, and the classifier is back. That is *not* because the task is easy; it is
-# because the features were there. Below is the record of the run that found them.
+# because the features were there.
 #
 # ## 7. The long run
 #
 # The network that ships saw 720,000 noisy images, made of 30,000 triplets. Then it was folded, which left it a
-# few thousand parameters fewer, and exported with a card. Its recipe trains it again, on simulated lenses or
-# on yours:
+# few thousand parameters fewer. Its recipe trains it again, on simulated lenses or on yours:
 #
 # ```
 # srutils train lens-classifier
@@ -515,7 +449,6 @@ card = shipped.card
 print(f"trained for {card['seconds'] / 3600:.1f} hours of one busy CPU core")
 print(f"{card['parameters']:,} parameters, {card['framework']}")
 print(f"{card['data']}; {card['curriculum']}")
-assert card["parameters"] < 1_000_000
 
 # %% tags=["nbval-ignore-output"]
 steps, answer, place, auc = np.array(card["history"]).T
@@ -523,112 +456,94 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrain
 left.plot(steps, answer, color=plotting.COLOURS[5], label="cross-entropy of the class")
 left.plot(steps, place, color=plotting.COLOURS[1], label="squared error of the maps")
 left.axhline(np.log(3), color="k", linestyle=":", linewidth=1, label="a guess among three")
-left.set(xlabel="steps of 48 images", ylabel="training loss", ylim=(0, 1.2))
+left.set(xlabel="steps of 48 images", ylabel="training loss", ylim=(0, 1.3))
 right.plot(steps[auc > 0], auc[auc > 0], "o-", markersize=3, color=plotting.COLOURS[5], label="validation")
 right.set(xlabel="steps of 48 images", ylabel="macro AUC at full noise", ylim=(0.45, 1.01))
 for ax in (left, right):
     ax.axvspan(0, 3000, color="0.92", zorder=0, label="noise is turned up")
     ax.legend(fontsize=8)
-plotting.show(
-    figure, alt="The loss leaves the guess within a thousand steps; the AUC passes 0.95 near step 2,500."
-)
+plotting.show(figure, alt="The loss leaves the guess in a thousand steps; the AUC passes 0.95 near 2,500.")
 
 # %% [markdown]
-# For some hundred steps little happens, though there is hardly any noise yet: the loss stays near the dotted
-# line of a guess. Then it falls steeply, *although* the noise is being turned up. The AUC (right) is always
-# measured at full noise, which the network meets only at the end of the grey stretch, and it is high almost as
-# soon as the network has seen what real noise is like.
-#
-# What do others reach? On the *original* images of the benchmark, a public student solution reports an AUC of
-# 0.9942 (see the references). Those are other images, so this is a landmark and not a comparison.
+# For some hundred steps the loss stays near a guess, though there is hardly any noise yet. Then it falls steeply,
+# *although* the noise is being turned up. The AUC (right) is always measured at full noise.
 #
 # ## 8. The test: 1,500 fresh lenses
 #
-# Now the lenses that count: 500 of each class, drawn from the test split. No lens is shared with training.
-# The images come whole from `lensing.simulate`, which makes the whole course's lenses; the ray tracer and the
-# priors are those of the training images, so this tests the network, not the simulator.
+# 500 of each class, drawn from the test split: no lens is shared with training. The ray tracer and the priors are
+# the same, so this tests the network, not the simulator.
 #
 # The **ROC curve** of a class moves the threshold for "it is this class" from strict to lax and draws how
 # many right calls one gets for how many false alarms. The **AUC** is the area below: the chance that an image
-# of the class gets a higher probability than one of another. Both come from scikit-learn; the cell checks one
-# AUC against this definition.
+# of the class gets a higher probability than one of another. "Macro" averages the three areas.
 
 # %%
 lenses = lensing.simulate("deeplense", 1500, classes=CLASSES, seed=0)
 labels, probability = lenses.labels, shipped(lenses.hr)
 areas = [roc_auc_score(labels == k, probability[:, k]) for k in range(3)]
-macro = np.mean(areas)
 low, high = scoring.bootstrap(scoring.macro_auc, labels, probability)
-
-subhalo = probability[labels == 1, 1][:, None], probability[labels != 1, 1]
-by_definition = (subhalo[0] > subhalo[1]).mean() + (subhalo[0] == subhalo[1]).mean() / 2
-assert abs(by_definition - areas[1]) < 1e-9
 for name, area in zip(CLASSES, areas, strict=True):
     print(f"AUC {name:16} {area:.3f}")
-print(f"macro AUC {macro:.3f}, 95 % of bootstrap draws in {low:.3f} to {high:.3f}")
+print(f"macro AUC {np.mean(areas):.3f}, 95 % of bootstrap draws in {low:.3f} to {high:.3f}")
 print(f"accuracy {(probability.argmax(1) == labels).mean():.3f}")
-table = confusion_matrix(labels, probability.argmax(1))
-confidence, accuracy, count, error = scoring.calibration(labels, probability)
-assert table.sum() == 1500 and np.trace(table) > 0.9 * 1500 and error < 0.05
-assert table[1:, 0].sum() > 2 * table[0, 1:].sum()  # overlooked, and false alarms
-assert low > 0.99 and abs(macro - card["metrics"]["deeplense test"]["auc_macro"]) < 1e-3
 
 # %% tags=["nbval-ignore-output"]
+table = confusion_matrix(labels, probability.argmax(1))
+confidence, accuracy, count, error = scoring.calibration(labels, probability)
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.5), layout="constrained")
 for k, (name, colour) in enumerate(COLOURS.items()):
     false, true, _ = roc_curve(labels == k, probability[:, k])
     axes[0].plot(false, true, color=colour, label=f"{name.replace('_', ' ')}, {areas[k]:.3f}")
 axes[0].set(xlabel="false alarms", ylabel="right calls", xscale="log", xlim=(1e-3, 1), ylim=(0.6, 1.01))
 axes[0].legend(title="class, AUC", fontsize=8, title_fontsize=8)
-axes[1].imshow(table, cmap="Blues", vmin=0, vmax=500)
-for row, column in np.ndindex(3, 3):
-    dark = table[row, column] > 250
-    axes[1].text(column, row, table[row, column], ha="center", va="center", color="w" if dark else "k")
 short = ("none", "subhalo", "vortex")
-axes[1].set(xticks=range(3), xticklabels=short, yticks=range(3), yticklabels=short)
+ConfusionMatrixDisplay(table, display_labels=short).plot(ax=axes[1], cmap="Blues", colorbar=False)
 axes[1].set(xlabel="called", ylabel="true class")
 axes[1].grid(False)
 axes[2].plot([1 / 3, 1], [1 / 3, 1], "k:", linewidth=1, label="calibrated")
-spread = np.sqrt(accuracy * (1 - accuracy) / count)
+likely = (accuracy * count + 1) / (count + 2)  # one more right and one wrong: no bar of length nought
+spread = np.sqrt(likely * (1 - likely) / count)
 axes[2].errorbar(confidence, accuracy, spread, marker="o", color=plotting.COLOURS[5], label="network")
 axes[2].set(xlabel="its probability", ylabel="how often it is right", xlim=(0.3, 1.03), ylim=(0, 1.05))
 axes[2].legend(title=f"mean error {error:.3f}", fontsize=8, title_fontsize=8, loc="lower right")
 plotting.show(figure, alt="ROC curves of three classes, the confusion matrix, and a calibration curve.")
 
 # %% [markdown]
-# **Left:** the ROC curves, with false alarms on a *logarithmic* axis: on the usual linear one all three would
-# hug the corner. Where false alarms must be rare, "no substructure" is the weakest: the few images with
-# substructure that it overlooks look very smooth to it. **Middle:** who is taken for whom. Most errors are
-# substructure that was overlooked; hardly a smooth lens is called anything else.
+# **Left:** the ROC curves; the axis of false alarms is logarithmic. At the very left, where one to five false
+# alarms decide, "no substructure" is the weakest: these are images with substructure that look very smooth to the
+# network. Further right it is "subhalo". **Middle:** who is taken for whom. Most errors are substructure that was
+# overlooked.
 #
-# **Right:** calibration (Guo et al. 2017). Of the answers given with 80 %, about 80 % should be right; bars
-# show the scatter that so few images leave. The points lie somewhat above the line: where the network
-# hesitates, it is right more often than it says. Nearly all answers are given with near certainty, so the
-# other points hold few images.
+# **Right:** calibration (Guo et al. 2017). Of the answers given with 80 %, about 80 % should be right. On this
+# set the points lie somewhat above the line. But nearly all answers are given with near certainty, so these
+# points hold few images.
 #
-# "Macro" averages the three areas. The **interval** comes from drawing 1,500 images with replacement, many times
-# (Efron 1979), 500 of each class: another test set of this size would give another AUC, by about that much. It
-# knows nothing of another *training* run. And which test set did we get: a lucky one? So ten others were drawn,
-# once, and scored (`python -m tools.experiments.classifier_range` repeats it).
+# The **interval** comes from drawing 1,500 images with replacement, many times (Efron 1979). It knows nothing of
+# another *training* run. Was this a lucky test set? Ten others, of 300 images each, were drawn, once, and scored
+# (`python -m tools.experiments.classifier_range` repeats it).
 
 # %%
 stored = course.experiment("classifier_range")
 for row in stored["seeds"]:
     print(f"seed {row['seed']}: macro AUC {row['auc']:.4f}, {row['right']} of {row['n']} right")
 rights, tried = (sum(row[key] for row in stored["seeds"]) for key in ("right", "n"))
-ends = binomtest(rights, tried).proportion_ci()
+ends, sure = binomtest(rights, tried).proportion_ci(), np.mean([row["confidence"] for row in stored["seeds"]])
 print(f"together {rights / tried:.3f} right, 95 % interval {ends.low:.3f} to {ends.high:.3f}")
+print(f"mean confidence {sure:.3f}")
 
 # %% [markdown]
-# On all ten the AUC is above 0.99, and together 98 of 100 answers are right. **Quote the pooled figure**,
-# with its interval: whoever scores ten test sets and shows the best of them has measured luck.
+# On all ten the AUC is above 0.99; with 300 images it scatters more than with 1,500. Together 0.979 of the
+# answers are right, and the mean confidence, 0.982, lies within the interval. Our first set had 0.989, which is
+# outside: it was a lucky one. **Quote the pooled figure**, with its interval.
+#
+# (On the *original* images of the benchmark, which are others, a public student solution reports an AUC of 0.9942;
+# see the references.)
 #
 # ## 9. Which ones does it miss?
 #
-# If the network is good, its errors are lenses whose trace is faint. For simulated lenses we can check. In a
-# matched set each lens with substructure has a smooth twin with the same noise, and the strength of the trace
-# is the difference of the noise-free two, in units of the noise. (A smooth lens could imitate part of it;
-# section 2.)
+# If the network is good, its errors are lenses whose trace is faint. In a matched set each lens with substructure
+# has a smooth twin with the same noise, and the strength of the trace is the difference of the noise-free two, in
+# units of the noise.
 
 # %%
 matched = lensing.simulate("deeplense", 600, classes=CLASSES, triplets=True, seed=1)
@@ -638,24 +553,18 @@ dark = matched.params["counts_min"][:, None, None]
 scene = (matched.truth[..., 0] * photons + dark).reshape(200, 3, 150, 150)
 trace = np.sqrt((np.square(scene[:, 1:] - scene[:, :1]) / scene[:, :1]).sum((2, 3)))  # (200, 2), in sigma
 right = p.argmax(2)[:, 1:] == [1, 2]
-
-
-def misfit_of(i, k):
-    """`smooth_misfit` of lens i of the matched set in class k."""
-    lens = {name: v[3 * i + k : 3 * i + k + 1] for name, v in matched.params.items()}
-    start = {name: v for name, v in lens.items() if not name.startswith(("subhalo", "vortex"))}
-    return smooth_misfit(triplets.mean_counts(lens)[0], start)
-
-
-missed = float(f"{np.median([misfit_of(i, k + 1) for i, k in np.argwhere(~right)]):.1g}")
-print(f"{(~right).sum()} lenses are missed; chi^2 of the best smooth lens: median {missed:g}")
-assert 50 < missed < 1000
 for k, name in enumerate(CLASSES[1:]):
     faint = trace[:, k] < np.median(trace[:, k])
     hits = right[faint, k].mean(), right[~faint, k].mean()
     print(f"{name:8} recognised: {hits[0]:.2f} of the fainter half, {hits[1]:.2f} of the stronger half")
-    assert hits[0] < hits[1] + 0.02
 print(f"all three classes: {(p.argmax(2) == [0, 1, 2]).mean():.2f} right, of 600 images")
+
+missed = []
+for i, k in np.argwhere(~right):
+    lens = {name: value[[3 * i + k + 1]] for name, value in matched.params.items()}
+    start = {name: v for name, v in lens.items() if not name.startswith(("subhalo", "vortex"))}
+    missed.append(smooth_misfit(triplets.mean_counts(lens)[0], start))
+print(f"{len(missed)} lenses are missed; chi^2 of the best smooth lens: median {np.median(missed):.1g}")
 
 # %% tags=["nbval-ignore-output"]
 own = np.stack([p[:, k, k] for k in range(3)], axis=1)  # probability of the true class
@@ -669,106 +578,83 @@ axes[0].legend(fontsize=8)
 for ax, i in zip(axes[1:], np.argsort(own, axis=None)[:4], strict=True):
     lens, label = divmod(i, 3)
     ax.imshow(np.sqrt(matched.hr[i, 11:139, 11:139, 0]), vmin=0, vmax=1, origin="lower")
-    called = CLASSES[p[lens, label].argmax()].replace("no_substructure", "none")
-    ax.set_title(f"is {CLASSES[label].replace('no_substructure', 'none')}\ncalled {called}", fontsize=9)
+    ax.set_title(f"is {short[label]}\ncalled {short[p[lens, label].argmax()]}", fontsize=9)
     ax.set(xticks=[], yticks=[])
-plotting.show(
-    figure, alt="Probability of the true class against the trace's strength; the four worst errors."
-)
+plotting.show(figure, alt="Probability of the true class against its trace; the four worst errors.")
 
 # %% [markdown]
-# Left, each dot is a lens with substructure. Strong traces are recognised nearly always; most misses are weak
-# ones. A vortex needs a stronger trace than clumps do. Right, the four answers that were furthest from the
-# truth, with what they were taken for.
+# Left, each dot is a lens with substructure: most misses are weak ones. Vortices are missed up to stronger traces
+# than clumps are. But the trace also counts what a smooth lens could imitate, so this alone does not say that the
+# network is worse at them. Right, the four answers that were furthest from the truth.
 #
-# Are these misses excusable? The printed misfit of the missed lenses, measured as in section 2, is lower than
-# the typical one, but far above the "some ten" below which nobody could tell. So the network is good, and it
-# is not the best possible: there is signal that it leaves.
+# Are these misses excusable? Their misfit, some 300, is lower than the typical one of section 2, but far above
+# the "some ten" of that section. So the network is not the best possible: there is signal that it leaves.
 #
 # ## 10. Where does it look?
 #
-# Many recipes paint a "saliency map" by passing the answer back through the network. Some of them hardly
-# change when the weights are replaced by random ones, and look convincing all the same (Adebayo et al. 2018;
-# plain gradients passed that test). We have something more direct: **the twin**. Take an image with a vortex,
-# replace a small square of it by the same square of its smooth twin
-# (same lens, same noise), and see how far the evidence falls. That is an experiment, not an interpretation.
+# Many recipes paint a "saliency map" by passing the answer back through the network. Some hardly change when the
+# weights are replaced by random ones (Adebayo et al. 2018). We have something more direct: **the twin**. Replace a
+# small square of an image by the same square of its smooth twin (same lens, same noise), and see how far the
+# evidence falls. (Evidence is the logarithm of the odds, $\ln(p/(1-p))$; one unit of it, a nat, multiplies the
+# odds by 2.7.)
 #
-# It has two limits. The pasted square has a seam, which no lens would make. And where the twins agree, off
-# the arcs, nothing can fall, *whatever* the network looks at: so a control follows below.
+# It has three limits. The pasted square has a seam, which no lens would make. Every image is stretched to [0, 1],
+# so a square with the brightest pixel rescales the rest a little. And where the twins agree, off the arcs,
+# nothing can fall, *whatever* the network looks at: so a control follows below.
 
 # %%
 PATCH, STRIDE = 16, 8
 
 
-def evidence(probability, k):
+def evidence(images, k):
     """Log-odds of class k, in nats."""
-    chance = np.clip(probability[:, k].astype(float), 1e-7, 1 - 1e-7)
-    return np.log(chance / (1 - chance))
+    return logit(np.clip(shipped(images)[:, k].astype(float), 1e-7, 1 - 1e-7))
 
 
 def importance(image, twin, k):
     """How far the evidence for class k falls where a square of `image` is replaced by its twin's."""
-    places = [(y, x) for y in range(0, SIZE - PATCH + 1, STRIDE) for x in range(0, SIZE - PATCH + 1, STRIDE)]
-    changed = np.repeat(image[None], len(places), axis=0)
-    for one, (y, x) in zip(changed, places, strict=True):
+    corners = range(0, SIZE - PATCH + 1, STRIDE)
+    changed = np.repeat(image[None], len(corners) ** 2, axis=0)
+    for one, (y, x) in zip(changed, ((y, x) for y in corners for x in corners), strict=True):
         one[y : y + PATCH, x : x + PATCH] = twin[y : y + PATCH, x : x + PATCH]
-    fall = evidence(shipped(image[None]), k) - evidence(shipped(changed), k)
-    return fall.reshape([int(np.sqrt(len(places)))] * 2)
+    return (evidence(image[None], k) - evidence(changed, k)).reshape(len(corners), -1)
 
 
 middle = (matched.hr[..., 0] * photons + dark)[:, 11:139, 11:139].reshape(200, 3, SIZE, SIZE, 1)
-chosen = [(i, k) for k in (1, 2) for i in np.flatnonzero((own[:, k] > 0.9) & (own[:, k] < 0.999))[:2]]
+firm = (own > 0.9) & (own < 0.999)
+chosen = [(i, k) for k, few in ((1, slice(2)), (2, slice(-2, None))) for i in np.flatnonzero(firm[:, k])[few]]
 falls = [importance(middle[i, k], middle[i, 0], k) for i, k in chosen]
-maps = [shipped.where(middle[i, k][None])[0] for i, k in chosen]
-assert len(chosen) == 4
 
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(4, 4, figsize=(8.2, 8.6), layout="constrained")
-for row, (i, k), fall, found in zip(axes, chosen, falls, maps, strict=True):
-    twin_change = (scene[i, k] - scene[i, 0])[11:139, 11:139] / np.sqrt(scene[i, 0])[11:139, 11:139]
-    whole = {"origin": "lower", "extent": (-3.2, 3.2, -3.2, 3.2)}
-    row[0].imshow(np.sqrt(middle[i, k, ..., 0]), **whole)
-    row[1].imshow(twin_change, cmap=plotting.DIVERGING, vmin=-6, vmax=6, **whole)
-    edge = 3.2 - (PATCH - STRIDE) / 2 * 0.05
-    limits = {"vmin": -np.abs(fall).max(), "vmax": np.abs(fall).max(), "cmap": plotting.DIVERGING}
-    row[2].imshow(fall, origin="lower", extent=(-edge, edge) * 2, **limits)
-    row[3].imshow(found[..., k - 1], cmap="magma", vmin=0, **whole)
-    q = {name: value[3 * i + k] for name, value in matched.params.items()}
+edge = 3.2 - (PATCH - STRIDE) / 2 * lensing.PIXEL
+for row, (i, k), fall in zip(axes, chosen, falls, strict=True):
+    twin_change = ((scene[i, k] - scene[i, 0]) / np.sqrt(scene[i, 0]))[11:139, 11:139]
+    most = np.abs(fall).max()
+    row[0].imshow(np.sqrt(middle[i, k, ..., 0]), **field)
+    row[1].imshow(twin_change, cmap=plotting.DIVERGING, vmin=-6, vmax=6, **field)
+    squares = field | {"extent": (-edge, edge, -edge, edge)}
+    row[2].imshow(fall, cmap=plotting.DIVERGING, vmin=-most, vmax=most, **squares)
+    row[3].imshow(shipped.where(middle[i, k][None])[0, ..., k - 1], cmap="magma", vmin=0, **field)
     for ax in row[1:]:
-        if k == 1:
-            mass = (q["subhalo_theta_E"] / q["theta_E"]) ** 2
-            ax.scatter(
-                q["subhalo_x"], q["subhalo_y"], s=8e3 * mass, facecolor="none", edgecolor="0.5", lw=0.7
-            )
-        else:
-            reach = q["vortex_half_length"] * np.array([-1, 1])
-            x = q["vortex_x"] + reach * np.cos(q["vortex_angle"])
-            ax.plot(x, q["vortex_y"] + reach * np.sin(q["vortex_angle"]), color="0.5", lw=1.2)
-    row[0].set_ylabel(CLASSES[k])
-    row[1].set_xlabel("colours: ±6 sigma a pixel", fontsize=8)
-    row[2].set_xlabel(f"colours: ±{np.abs(fall).max():.1f} nats", fontsize=8)
-titles = ("image", "true change", "evidence that\nthe square holds", "output where")
+        draw_mass(ax, matched.params, i, k, color=plotting.COLOURS[3], lw=1)
+    for ax, text in zip(row, (CLASSES[k], "±6 sigma a pixel", f"±{most:.1f} nats"), strict=False):
+        ax.set_xlabel(text, fontsize=8)
+titles = ("image", "true change", "evidence lost when\na square is smooth", "its map `where`")
 for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title)
-for ax in axes.flat:
-    ax.set(xticks=[], yticks=[], xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
+plt.setp(axes, **empty)
 plotting.show(figure, alt="Four lenses: image, true change, evidence by square, and the network's map.")
 
 # %% [markdown]
-# From left to right: what the network is shown; what the substructure really changed (it never sees this);
-# how much evidence for the class is lost when a square is made smooth, red for a loss; and its own `where`
-# output. The true clumps and strings are drawn over the last three. We chose answers given with 90 to 99.9 %:
-# where the network is surer, no one square can shake it. Each row of the third column has its own scale. The
-# strongest squares lie on the arcs, but not always where the change is largest. Some squares are blue:
-# without that piece the network would be *more* sure.
+# From left to right: the image; what the substructure really changed (the network never sees this); how much
+# evidence for the class is lost when a square is made smooth, red for a loss; and the network's own `where`. The
+# true clumps and strings are drawn in green. We chose answers given with 90 to 99.9 %: where the network is surer,
+# no one square can shake it. Some squares are blue: without that piece it would be *more* sure.
 #
 # Off the ring the third column is white by construction: there the twins do not differ. A **control** that
 # can fail gives each square *fresh noise* and leaves the lens as it is. If the network listened to the empty
 # sky as much as to the arcs, half of what then changes would lie on the fainter half of the squares.
-#
-# A second number is for all 200 vortices of the set: how much of the string's mass lies in the three cells
-# (of 64) where `where` puts most? Compare it with the best *fixed* guess, the same three cells for every
-# lens.
 
 # %%
 on_arc, rng = [], np.random.default_rng(7)
@@ -778,14 +664,10 @@ for i, k in chosen:
     fresh = rng.poisson(scene[i, k][11:139, 11:139, None]).astype(np.float32)
     moved = np.abs(importance(middle[i, k], fresh, k))  # the same lens, other noise
     on_arc.append(moved[light > np.median(light)].sum() / moved.sum())
-truth_maps = triplets.mass_maps(matched.params).reshape(200, 3, 64, 2)[:, 2, :, 1]
-truth_maps /= truth_maps.sum(1, keepdims=True)
-guessed = shipped.where(middle[:, 2])[..., 1].reshape(200, 64)
-found = np.take_along_axis(truth_maps, np.argsort(-guessed, axis=1)[:, :3], axis=1).sum(1).mean()
-fixed = np.sort(truth_maps.mean(0))[-3:].sum()
-print(f"fresh noise: {np.mean(on_arc):.2f} of the effect is on the brighter half of the squares")
-print(f"string's mass in the three cells that `where` names: {found:.2f}, in the best fixed: {fixed:.2f}")
-assert np.mean(on_arc) > 0.7 and found > 2 * fixed
+ends = (
+    f"{min(on_arc):.2f} to {max(on_arc):.2f} in {len(chosen)} images of {len({i for i, _ in chosen})} lenses"
+)
+print(f"fresh noise: {np.mean(on_arc):.2f} of the effect is on the brighter half of the squares ({ends})")
 
 # %% [markdown]
 # ## 11. Hunting for shortcuts
@@ -793,94 +675,56 @@ assert np.mean(on_arc) > 0.7 and found > 2 * fixed
 # A classifier takes whatever gives the class away. In the original sample of this benchmark, the smooth
 # lenses that could be fitted have *larger rings* than the others: 1.38″ against 1.21″ on average, ten of
 # each, which may be chance. If it were so in all ten thousand, a ruler would do part of the work, and a high
-# AUC would say little about dark matter. Four tests.
+# AUC would say little about dark matter. Three tests.
 #
 # **One: a classifier that sees no image.** It gets all the parameters of the lens and its source that vary,
 # to the last digit, and may combine them as it likes. It should learn nothing. To know that it *could* learn,
-# we give it the same table once more with the rings of that sample. The mean of the stretched image is tested
-# alone.
+# we give it the same table once more, with rings of the smooth lenses larger by 0.17″.
 
 # %%
-MACRO = ("theta_E", "gamma1", "gamma2", "source_x", "source_y", "source_e1", "source_e2")
-
-
-def without_images(values, kind, tested, truth):
-    """AUC of a small dense network on tables of numbers (N, M)."""
-    mean, spread = values.mean(0), values.std(0)
-    keras.utils.set_random_seed(0)
-    dense = [layers.Dense(32, activation="relu"), layers.Dense(32, activation="relu")]
-    table = keras.Sequential([keras.Input(values.shape[1:]), *dense, layers.Dense(3, activation="softmax")])
-    table.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", jit_compile=False)
-    table.fit((values - mean) / spread, kind, batch_size=256, epochs=4, verbose=0)
-    answer = ops.convert_to_numpy(table((tested - mean) / spread, training=False))
-    return scoring.macro_auc(truth, answer)
-
-
-def numbers_of(params):
-    return np.stack([params[name] for name in MACRO], axis=1).astype(np.float32)
-
-
-def unequal(params):
-    """Rings as in that sample: 1.38 arcsec on average without substructure, 1.21 with it."""
-    smooth, rest = 0.64 * params["theta_E"] + 0.55, 0.79 * params["theta_E"] + 0.18
-    return params | {"theta_E": np.where(kinds == 0, smooth, rest)}
-
-
-# %%
-kinds = np.arange(9000) % 3
-drawn = priors.draw("deeplense", (0, 0, 11), np.arange(9000), kinds)
-tested = priors.draw("deeplense", (0, 2, 12), np.arange(9000), kinds)
-blind = without_images(numbers_of(drawn), kinds, numbers_of(tested), kinds)
-size = [roc_auc_score(labels == k, lenses.params["theta_E"]) for k in range(3)]
-flux = [roc_auc_score(labels == k, lenses.hr.mean((1, 2, 3))) for k in range(3)]
-print(f"all parameters of lens and source, no image: macro AUC {blind:.1f}, within 0.03 of chance")
-for name, values in (("Einstein radius", size), ("mean of the stretched image", flux)):
-    print(f"{name} alone:", ", ".join(f"{c} {v:.2f}" for c, v in zip(CLASSES, values, strict=True)))
-
-planted = without_images(numbers_of(unequal(drawn)), kinds, numbers_of(unequal(tested)), kinds)
-radius, ring = roc_auc_score(kinds == 0, unequal(drawn)["theta_E"]), unequal(drawn)["theta_E"]
-print(f"if smooth lenses did have the larger rings, radius alone: {radius:.2f}; this network: {planted:.1f}")
-assert abs(blind - 0.5) < 0.03 and max(abs(np.array(size + flux) - 0.5)) < 0.06 and planted > 0.6
-assert abs(ring[kinds == 0].mean() - 1.38) < 0.02 and abs(ring[kinds > 0].mean() - 1.21) < 0.02
+kinds, blind = np.arange(9000) % 3, []
+macro = ("theta_E", "gamma1", "gamma2", "source_x", "source_y", "source_e1", "source_e2")
+tables = []
+for key in ((0, 0, 11), (0, 2, 12)):  # to learn from, and to be asked about
+    drawn = priors.draw("deeplense", key, np.arange(9000), kinds)
+    tables.append(np.stack([drawn[name] for name in macro], axis=1))
+for larger in (0, 0.17):
+    known, asked = (table + larger * np.outer(kinds == 0, np.eye(7)[0]) for table in tables)
+    answer = HistGradientBoostingClassifier().fit(known, kinds).predict_proba(asked)
+    blind.append(scoring.macro_auc(kinds, answer))
+    print(f"no image, rings of smooth lenses larger by {larger}″: macro AUC {blind[-1]:.1f}")
 
 
 # %% [markdown]
-# Chance, all of it. The bottom line shows what a shortcut would look like: had we let the rings differ as
-# they do in that sample, the radius alone would separate the smooth class far better than chance, and without
-# any physics.
+# The first line is chance; the second shows what a shortcut would look like.
 #
 # **Two: matched triplets.** Same lens, same source, same noise: here there is no macroscopic difference at
 # all to lean on. **Three: turn the test.** Our data set has its shear along x. If the network leaned on such
 # habits, turned lenses would upset it. And since we can turn a lens *in its parameters*, at any angle, no
-# pixel needs to be interpolated. **Four: move it.**
+# pixel needs to be interpolated.
 
 # %%
 def observed(params, seed=5):
     return observe(triplets.mean_counts(params), np.random.default_rng(seed))
 
 
-base = {k: v[:150] for k, v in matched.params.items()}
-kinds = matched.labels[:150]
+base, kinds = {k: v[:150] for k, v in matched.params.items()}, matched.labels[:150]
 variants = {"as it is": base, "mirrored": turned(base, 0, mirror=True)}
 variants |= {f"turned by {angle}°": turned(base, np.radians(angle)) for angle in (90, 20, 45)}
-variants |= {f"moved by {n} px": shifted(base, n * lensing.PIXEL) for n in (2, 8)}
-variants = {name: {k: v[:90] for k, v in q.items()} for name, q in variants.items()}
-robust = {name: scoring.macro_auc(kinds[:90], shipped(observed(q))) for name, q in variants.items()}
-for name, value in robust.items():
-    print(f"{name:15} macro AUC {value:.2f}")
+robust = {}
+for name, q in variants.items():
+    answer = shipped(observed(q))
+    robust[name] = scoring.macro_auc(kinds, answer)
+    low, high = scoring.bootstrap(scoring.macro_auc, kinds, answer, n=200)
+    print(f"{name:15} macro AUC {robust[name]:.2f} ({low:.2f} to {high:.2f})")
 best = p.argmax(1) == np.arange(3)  # which of the twins is most likely smooth, clumpy, a vortex?
-print(f"matched triplets: the right twin is picked out of three in {best.mean():.2f} of cases")
-assert best.mean() > 0.93
-assert min(robust[name] for name in ("as it is", "mirrored", "turned by 90°", "moved by 2 px")) > 0.96
-assert min(robust, key=robust.get) == "turned by 45°"
-
+print(f"matched triplets: the right twin is picked out of three in {best.sum()} of {best.size} cases")
 
 # %% [markdown]
-# Among twins, where only the dark matter differs, it picks the right one every time. Mirroring and quarter
-# turns cost nothing that 90 images could show: it was trained on them. A turn by 45°, which it has never
-# seen, costs most; 20° and a shift by 8 px cost less. That loss is a habit of the training set that has
-# become a habit of the network: shear along the pixel axes, lenses in the middle. (Exercise 1 asks what a
-# mean over eight views can cure.)
+# Among twins, which differ in the dark matter only and share their noise, it picked the right one each time.
+# Mirroring and quarter turns cost nothing that 150 images could show: it was trained on them. Of the turns
+# that it never saw, that by 45° costs most. The training set has its shear along the pixel axes, and the network seems to
+# have made a habit of it. (Exercise 1 asks what a mean over eight views can cure.)
 #
 # ## 12. What went wrong, and why
 #
@@ -888,20 +732,12 @@ assert min(robust, key=robust.get) == "turned by 45°"
 # in what astronomers would call details, and ask not only how well it sorts them but **how sure it is**.
 
 # %%
-def blurred(images, fwhm):
-    image = torch.from_numpy(np.ascontiguousarray(images[..., 0]))
-    return instruments.gaussian_blur(image, [fwhm])[0].numpy()[..., None]
-
-
 means, rng = triplets.mean_counts(base), np.random.default_rng(6)
 telescope = lensing.simulate("telescope", 150, seed=3)
-wider = blurred(means[..., None], 3)[..., 0]  # FWHM in pixels: 4 becomes 5
 strange = {
     "as trained": (observe(means, rng), kinds),
     "no noise at all": (observe(means, rng, 0), kinds),
     "LR, enlarged by bicubic": (pairs.resize(matched.lr[:150], (150, 150), "bicubic"), kinds),
-    "PSF of 0.25″, not 0.20″": (observe(wider, rng), kinds),
-    "a quarter of the light": (observe((means - 10) / 4 + 10, rng), kinds),
     "another survey (telescope)": (telescope.hr, telescope.labels),
 }
 rows = {}
@@ -910,198 +746,123 @@ for name, (images, truth) in strange.items():
     called = np.bincount(answer.argmax(1), minlength=3) / len(answer)
     right = (answer.argmax(1) == truth).mean()
     rows[name] = [scoring.macro_auc(truth, answer), right, answer.max(1).mean(), *called]
-columns = ["AUC", "right", "confidence", *(f"calls {c}" for c in short)]
-table = pd.DataFrame(rows, index=columns).T
+table = pd.DataFrame(rows, index=["AUC", "right", "confidence", *(f"calls {c}" for c in short)]).T
 print(table.round(2).to_string())
-faint, other = table.loc["a quarter of the light"], table.loc["another survey (telescope)"]
-wide = table.loc["PSF of 0.25″, not 0.20″"]
-assert wide["AUC"] > 0.85 and wide["right"] < wide["confidence"] - 0.15
-assert faint["right"] < 0.6 and faint["confidence"] > 0.9 and other["AUC"] < 0.7 < other["confidence"]
 
 # %% [markdown]
-# Compare "right" with "confidence", and look at the last three rows.
+# Compare "right" with "confidence".
 #
-# With **a quarter of the light** the arcs are fainter, and beside them the noise is twice as strong. The
-# network has only ever seen one exposure. It seems to take the grain for clumps: it calls *nearly every lens
-# the same*, with near certainty.
+# On images of **another survey**, with another PSF, smaller sources and elliptical halos, the AUC is close to
+# chance. The confidence is not: the network calls no lens smooth, though a third of them are. (That survey's clumps
+# begin at about a hundred-thousandth of the halo; if section 2 holds there, too, many are too faint to see.)
 #
-# On images of **another survey**, with another PSF, smaller sources and
-# elliptical halos, its AUC is close to chance, and its confidence is not: it calls no lens smooth, though a
-# third of them are. Not all of the loss is its fault: the clumps of that survey begin at about a
-# hundred-thousandth of the halo, so by section 2 many of them nobody could see.
+# On **LR enlarged by bicubic** fewer answers are right, though LR holds nearly all of HR's signal (lesson 01):
+# enlarged noise is smoother than the noise that the network knows. Images with **no noise at all** upset it, too.
 #
-# **A PSF that is wider by a
-# quarter**, which an observer might not even note, leaves the AUC high and spoils the answers all the same:
-# the *order* of the lenses is nearly right, but everything has slid towards one class. AUC alone would have
-# hidden that.
-#
-# On **LR enlarged by bicubic** the order is nearly as good, yet fewer answers are right. On this track LR
-# holds all of HR's signal (lesson 01), so what is lost is not information: enlarged noise is smoother than
-# the noise that the network knows. Images with **no noise at all** upset it, too, though they are the
-# clearest of all.
-#
-# Its 0.99 is a statement about images **drawn as its training images were**. A probability that comes out of
-# a softmax is not a measure of how familiar the image is, in this network or another.
+# Its score holds for images **drawn as its training images were**. A softmax does not tell how familiar an
+# image is.
 #
 # ### How far is too far?
 #
-# Those were large steps, several changes at once. The stored experiment turns one knob at a time, from nothing to
-# far: the width of the PSF, the light of the source beside the same sky, the ellipticity of the halo, and clumps
-# in the source, which is smooth in training. Each point has the same 60 matched triplets, and
-# bars are 95 % intervals.
+# Those were large steps, several changes at once. The stored experiment turns one knob at a time. Each point has
+# the same 60 matched triplets, and bars are 95 % intervals (as if the 180 images were independent, which twins are
+# not quite).
 
 # %% tags=["nbval-ignore-output"]
-KNOBS = {
-    "PSF": "PSF's width [arcsec]",
-    "light": "source's light (training: 1)",
-    "ellipticity": "halo's ellipticity",
-    "clumps": "share of light in clumps",
-}
-TRAINED = {"PSF": 0.2, "light": 1, "ellipticity": 0, "clumps": 0}
+knobs = {"PSF": ("PSF's width [arcsec]", 0.2), "light": ("source's light (training: 1)", 1)}
+knobs |= {"ellipticity": ("halo's ellipticity", 0), "clumps": ("share of light in clumps", 0)}
 figure, axes = plt.subplots(1, 4, figsize=(10.4, 3.2), sharey=True, layout="constrained")
-for ax, (what, label) in zip(axes, KNOBS.items(), strict=True):
+for ax, (what, (label, trained)) in zip(axes, knobs.items(), strict=True):
     runs = stored["doses"][what]
     dose = [run["dose"] for run in runs]
     share = np.array([run["right"] / run["n"] for run in runs])
     bars = np.transpose([binomtest(run["right"], run["n"]).proportion_ci() for run in runs])
     ax.errorbar(dose, share, np.abs(bars - share), marker="o", color=plotting.COLOURS[5], label="right")
     ax.plot(dose, [run["confidence"] for run in runs], "s--", color=plotting.COLOURS[4], label="confidence")
-    area = np.array([run["auc"] for run in runs])
-    bars = np.transpose([run["interval"] for run in runs])
-    ax.errorbar(dose, area, np.abs(bars - area), marker="^", color=plotting.COLOURS[3], label="macro AUC")
-    ax.axvline(TRAINED[what], color="0.6", linestyle=":")
+    ax.axvline(trained, color="0.6", linestyle=":", label="as in training")
     ax.set_xlabel(label)
-axes[0].set_ylim(0.2, 1.02)
+axes[0].set(ylim=(0.2, 1.02), ylabel="share of answers, probability")
 axes[2].legend(loc="center")
-plotting.show(figure, alt="Right answers, confidence and AUC as one thing at a time changes.", svg=True)
+plotting.show(figure, alt="Right answers and mean confidence as one thing at a time changes.", svg=True)
 
 # %% [markdown]
-# The dotted lines are the training's own values. **Ellipticity** hardly matters, though the halos of the training
-# are round. Of the **PSF** a tenth more is borne, a quarter more is not. With 70 % of a source's **light** a
-# quarter of the answers are wrong, with half of it most are; a brighter source does no harm. And the smallest
-# change does the most. Let two per cent of the source's light stand in five small **clumps**, such as every
-# galaxy has that forms stars, and most lenses are said to have subhalos; with five per cent nearly all. That is
-# no stupid mistake: a bright spot in the source looks like one that a subhalo has made brighter, and nobody has
-# told the network that sources can be clumpy.
-#
-# In all four panels the red line stays above 0.9. **The network is as sure as ever where it is
-# wrong.** A threshold on its confidence would therefore let its worst errors pass. What helps is training
-# on what may come: sources with structure, PSFs and exposures drawn at random (a recipe trains on any
-# folder of yours). And before you trust it, compare your images with its training images: by their noise,
-# their PSF, their source.
+# In all four panels the dashed orange line, the mean confidence, stays above 0.9, even where most answers are
+# wrong: **confidence does not warn.** Five of the points in numbers:
 
-# %% jupyter={"source_hidden": true} tags=["check"]
-share = {
-    what: {run["dose"]: run["right"] / run["n"] for run in runs} for what, runs in stored["doses"].items()
-}
-assert min(row["auc"] for row in stored["seeds"]) > 0.99 and 0.975 < rights / tried < 0.985
-assert share["PSF"][0.22] > 0.9 > 0.75 > share["PSF"][0.25]
-assert share["clumps"][0.02] < 0.5 < share["clumps"][0.01]
-assert share["ellipticity"][0.1] > 0.9 and share["light"][0.85] > 0.9 > 0.8 > share["light"][0.7]
-assert min(run["confidence"] for runs in stored["doses"].values() for run in runs) > 0.9
+# %%
+for what, dose in (("PSF", 0.25), ("light", 0.7), ("light", 0.25), ("clumps", 0.02), ("clumps", 0.05)):
+    run = next(run for run in stored["doses"][what] if run["dose"] == dose)
+    called = f"{run['right']} of {run['n']} right, {run['called'][1]} called subhalo"
+    print(f"{what:6} {dose}: AUC {run['auc']:.2f}, {called}")
 
 # %% [markdown]
-# ## 13. The originals
+# **Ellipticity** up to 0.1 hardly matters, though the halos of the training are round; at 0.2 one answer in ten
+# is wrong. A **PSF** a tenth wider is borne. One a quarter wider is not: the AUC stays at 0.93, but 68 of 180
+# answers are wrong, and most of the lenses are called subhalo. With 70 % of the **light** a quarter of the
+# answers are wrong, with a quarter of it every lens is called subhalo. The smallest change does the most: with
+# two per cent of the source's light in five small **clumps**, such as a galaxy has where stars form, 158 of 180
+# lenses are called subhalo. A bright spot in the source looks like one that a subhalo has made brighter, and
+# nobody has told the network that sources can be clumpy.
 #
-# So, does the replica resemble the real benchmark at all? Where `SR_DATA` holds images of the DeepLense
-# "Common Test I" in folders named by class, this cell scores them. They were made by other people with other
-# code, at 150 × 150 px; the middle is cut out and stretched to [0, 1], as `classifier.read_folders` does with
-# any folder. (The originals state no licence, so we print numbers and show no picture.)
+# What may help is training on what may come: sources with structure, PSFs and exposures drawn at random. We have
+# not measured how much.
+#
+# ## 13. The originals, or yours
+#
+# Where `SR_DATA` holds images of the DeepLense "Common Test I" in folders named by class (`srutils fetch
+# deeplense-classes`), this cell scores them; it takes a folder of yours, too. (The originals state no licence, so
+# we show no picture.) On the command line: `srutils evaluate lens-classifier --data FOLDER`.
 
 # %% tags=["nbval-ignore-output"]
-folder = lensing.find_classes()
+folder = lensing.find_classes()  # or "my_lenses", with folders no_substructure, subhalo, vortex inside
 if folder is None:
     print("no original images here: `srutils fetch deeplense-classes` brings them (data/README.md)")
 else:
     images, truth = classifier.read_folders(folder, 600)
     answer = shipped(images)
     hits, n = int((answer.argmax(1) == truth).sum()), len(truth)
-    areas = [roc_auc_score(truth == k, answer[:, k]) for k in range(3)]
-    z, share = 1.96, hits / n  # Wilson's interval of a proportion
-    centre, width = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    low, high = ((centre + sign * width) / (1 + z**2 / n) for sign in (-1, 1))
-    print(f"{n} original images, {np.bincount(truth).tolist()} a class: {hits} right")
-    print(f"the share of right answers is {share:.2f}; what so few images allow: {low:.2f} to {high:.2f}")
-    print(f"macro AUC {np.mean(areas):.2f}, from {n} images only: one image more or less moves it visibly")
+    low, high = binomtest(hits, n).proportion_ci(method="wilson")
+    print(f"{n} images, {np.bincount(truth).tolist()} a class: {hits} right, {low:.2f} to {high:.2f} of them")
+    print(f"macro AUC {scoring.macro_auc(truth, answer):.2f}")
 
-
-# %% [markdown]
-# If you see a line with fifteen images above: that is a *small* number, and the interval says how small. It
-# can show that the replica is not far off, no more. Nor is it an untouched test: the replica's priors were
-# fitted to a few dozen originals, and these may be among them. (No network was trained on any.) The full
-# benchmark has 7,500 validation images; after `srutils fetch deeplense-classes` the same cell reads 600 of
-# them, and the interval shrinks. On the command line, `srutils evaluate
-# lens-classifier --data FOLDER --json` does the same.
-#
-# ## 14. The large network beside it
-#
-# The ancestor of this lesson took InceptionResNetV2 (Szegedy et al. 2017) for the job: 128 px, three
-# channels, ten epochs. `keras.applications` builds it in one line. Grey is copied to three channels, since
-# the network was designed for colours, and no weights of photographs are loaded. A few steps show that it
-# runs, and what it costs; they teach it nothing, and **we quote no score for it**: no full run of it was made
-# here.
-
-# %% tags=["nbval-ignore-output"]
-def inception():
-    grey = keras.Input((SIZE, SIZE, 1))
-    body = keras.applications.InceptionResNetV2(
-        include_top=False, weights=None, input_shape=(SIZE, SIZE, 3), pooling="avg"
-    )
-    return keras.Model(grey, layers.Dense(3, activation="softmax")(body(layers.Concatenate()([grey] * 3))))
-
-
-def seconds_per_image(network, images, truth, losses):
-    """Seconds per image of the fastest training step, in small batches (without a graph)."""
-    network.compile("adam", losses, run_eagerly=True, jit_compile=False)
-    times = []
-    for _ in range(2):
-        began = time.perf_counter()
-        value = network.train_on_batch(images, truth)
-        times.append(time.perf_counter() - began)
-    return min(times) / len(images), float(np.ravel(value)[0])
-
-
-large = inception()
-x, (y, target) = batch(*data, rng)
-ours, _ = seconds_per_image(compact(), x[:3], (y[:3], target[:3]), crossed)
-theirs, loss = seconds_per_image(large, x[:3], y[:3], "sparse_categorical_crossentropy")
-print(f"InceptionResNetV2 runs, with {large.count_params():,} parameters")
-print(f"in batches of three, a training image costs it some {theirs / ours:.0f} times what it costs ours")
-
-# %%
-assert large.count_params() > 50 * card["parameters"] and np.isfinite(loss)
-MY_FOLDER = None  # such as "my_lenses", with folders no_substructure, subhalo, vortex inside
-if MY_FOLDER:
-    images, truth = classifier.read_folders(MY_FOLDER)
-    print("macro AUC", scoring.macro_auc(truth, shipped(images)))
+# %% jupyter={"source_hidden": true} tags=["check"]
+doses = stored["doses"].items()
+share = {what: {run["dose"]: run["right"] / run["n"] for run in runs} for what, runs in doses}
+assert min(row["auc"] for row in stored["seeds"]) > 0.99 and 0.975 < rights / tried < 0.985
+assert share["PSF"][0.22] > 0.9 > 0.75 > share["PSF"][0.25]
+assert share["clumps"][0.02] < 0.5 < share["clumps"][0.01]
+assert share["ellipticity"][0.1] > 0.9 and share["light"][0.85] > 0.9 > 0.8 > share["light"][0.7]
+assert min(run["confidence"] for runs in stored["doses"].values() for run in runs) > 0.9
+assert abs(np.mean(areas) - card["metrics"]["deeplense test"]["auc_macro"]) < 1e-3
+assert 50 < np.median(missed) < 1000
+assert len({i for i, _ in chosen}) == 4 and np.mean(on_arc) > 0.7
+assert abs(blind[0] - 0.5) < 0.03 and blind[1] > 0.6 and best.mean() > 0.93
+assert min(robust[name] for name in ("as it is", "mirrored", "turned by 90°")) > 0.96
+assert min(robust, key=robust.get) == "turned by 45°"
+other = table.loc["another survey (telescope)"]
+assert other["AUC"] < 0.7 < other["confidence"]
 
 # %% [markdown]
-# More than sixty times the parameters: that network was made for a thousand kinds of things in photographs.
-# The compact one was made for *this* question. Its filters fit the PSF, its first step fits the noise, and it
-# was told where the mass lies. Which of the two would score higher after equal training, we have not
-# measured.
+# Mind the interval. And originals are no untouched test: the replica's priors were fitted to a few dozen of them,
+# and these may be among them. (No network was trained on any.)
 #
-# `MY_FOLDER` scores lenses of your own. Before you believe the result, read section 12 again.
-
-# %% [markdown]
 # ## Recap
 #
-# - **You measured the signal first.** A smooth lens misfits the replica's subhalo and vortex images by chi^2
-#   of hundreds to thousands. With lighter clumps it would be a few: then no network could help.
-# - **Symmetries**: flips, quarter turns and whole-pixel shifts are true to physics *and* noise; turns by
-#   other angles smooth the noise; zoom changes the PSF. What the data set breaks, you may still use.
-# - **A hard task needs an easy beginning**: noise turned up slowly, matched triplets, and a second output
-#   that says where the mass lies. A network under a million parameters learned it on one CPU core.
-# - **The score**: a macro AUC above 0.99 on every one of ten fresh test sets, and 98 of 100 answers right, with
-#   its interval; errors mostly where the trace is faint; probabilities that mean what they say, *on such images*.
-# - **No shortcut**: without an image, all the parameters together give chance; among twins it picks the right
-#   one; mirrored and quarter-turned lenses cost nothing.
-# - **It looks at the arcs**, and can say roughly where a string lies.
-# - **It failed** without warning on a shorter exposure, a wider PSF, a clumpy source and another survey, at high
-#   confidence.
+# - **Measure the signal first.** A smooth lens misfits subhalo and vortex images by chi^2 of hundreds to
+#   thousands. With lighter clumps it would be a few: too little for any network.
+# - **Symmetries**: flips, quarter turns and whole-pixel shifts are true to physics *and* noise; turns by other
+#   angles smooth the noise.
+# - **An easy beginning**: noise turned up slowly, matched triplets, and a second output that says where the mass
+#   lies. How a network fares without them we have not measured here.
+# - **The score**: a macro AUC above 0.99 on every one of ten fresh test sets, and 98 of 100 answers right; errors
+#   mostly where the trace is faint.
+# - **No shortcut found**: without an image, all parameters together give chance; mirrored and quarter-turned
+#   lenses cost nothing that we could see.
+# - **It reacts mostly to the brighter half of an image**, in the four that we tried.
+# - **It failed** without warning on less light, a wider PSF, a clumpy source and another survey.
 #
-# Can a small network tell? On images like its training images: yes. And it does look at the arcs. But whether
-# yours are such images its probabilities do not tell you. Compare exposure, PSF and sky before you ask it.
+# Can a small network tell? On images like its training images, yes. Whether yours are such images, its
+# probabilities do not tell you. Compare exposure, PSF, sky and source before you ask it.
 
 # %% [markdown]
 # ## Exercises
@@ -1190,9 +951,6 @@ exercises.check(6, 3, purity)
 #   [doi:10.3847/1538-4357/ab7925](https://doi.org/10.3847/1538-4357/ab7925)
 # - K. He, X. Zhang, S. Ren, J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016.
 #   [doi:10.1109/CVPR.2016.90](https://doi.org/10.1109/CVPR.2016.90)
-# - C. Szegedy, S. Ioffe, V. Vanhoucke, A. Alemi, *Inception-v4, Inception-ResNet and the Impact of Residual
-#   Connections on Learning*, AAAI 2017.
-#   [doi:10.1609/aaai.v31i1.11231](https://doi.org/10.1609/aaai.v31i1.11231)
 # - Y. Bengio, J. Louradour, R. Collobert, J. Weston, *Curriculum Learning*, ICML 2009.
 #   [doi:10.1145/1553374.1553380](https://doi.org/10.1145/1553374.1553380)
 # - F. J. Anscombe, *The Transformation of Poisson, Binomial and Negative-Binomial Data*, Biometrika 35, 246
