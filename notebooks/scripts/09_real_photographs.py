@@ -628,8 +628,7 @@ plotting.show(figure, alt="Set5 against minutes; Set5 against cost, ours and sev
 # compare.)
 #
 # **Better questions.** BSRGAN and Real-ESRGAN kept ESRGAN's generator and changed mainly the training
-# pictures, as you did here. Not knowing has its price there, too: measure on your own pictures before you
-# choose.
+# pictures, as you did here. What not knowing costs them, we have not measured here: try them on your own.
 #
 # **Better answers.** A network gives one picture; diffusion models draw one of all that fit, as lesson 08 does
 # for lenses. On faces at x8 people took SR3's pictures for real in nearly half of all cases, and no adversarial
