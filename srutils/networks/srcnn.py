@@ -6,19 +6,16 @@ Written by ``make notebooks`` from notebooks/03_srcnn.ipynb: change it there.
 import keras
 
 
-def three_layers(filters=(64, 32), sizes=(9, 5, 5), residual=True):
+def three_layers(filters=(64, 32), sizes=(9, 5, 5)):
     """Dong et al.'s network for an image that has been enlarged already, of any height and width."""
     enlarged = keras.Input((None, None, 1), name="lr")
+    hidden = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
     x = enlarged
-    for count, size in zip(filters, sizes, strict=False):  # patch extraction, mapping
-        x = keras.layers.Conv2D(
-            count, size, padding="same", activation="relu", kernel_initializer="he_normal"
-        )(x)
-    small = keras.initializers.RandomNormal(stddev=1e-3) if residual else "glorot_uniform"
-    x = keras.layers.Conv2D(1, sizes[-1], padding="same", kernel_initializer=small, dtype="float32")(
-        x
-    )  # reconstruction
-    return keras.Model(enlarged, keras.layers.Add(dtype="float32")([enlarged, x]) if residual else x)
+    for count, size in zip(filters, sizes[:-1], strict=True):  # patch extraction, mapping
+        x = keras.layers.Conv2D(count, size, **hidden)(x)
+    small = keras.initializers.RandomNormal(stddev=1e-3)
+    last = keras.layers.Conv2D(1, sizes[-1], padding="same", kernel_initializer=small, dtype="float32")
+    return keras.Model(enlarged, keras.layers.Add(dtype="float32")([enlarged, last(x)]))  # reconstruction
 
 
 @keras.saving.register_keras_serializable("lesson 03")  # so that a .keras file finds it again
