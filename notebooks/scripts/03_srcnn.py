@@ -3,8 +3,7 @@
 #
 # Bicubic enlargement treats every picture alike: sixteen neighbours, sixteen fixed weights. In 2014 Dong,
 # Loy, He and Tang let a network of three convolutions choose the weights, from examples. It was the first
-# convolutional network that beat the best methods of its day at super-resolution, it fits in ten lines, and
-# it is still the best place to see what a network does for an image.
+# convolutional network that beat the best methods of its day at super-resolution, and it fits in ten lines.
 #
 # In this lesson we build it, train it in the open, and look inside. Then we give it gravitational lenses,
 # and a surprise follows: a network that was trained on noisy pictures makes pictures that are *less noisy
@@ -411,8 +410,8 @@ plotting.show(figure, alt="Squares of 9, 13 and 17 pixels on a photograph of a c
 
 # %% [markdown]
 # At x3, 17 enlarged pixels are as wide as six LR pixels. Bicubic has read four of those along each axis for
-# every one of them, so at most 9 × 9 LR pixels have a say in the pixel in the middle. Whatever these layers
-# learn, it is about edges and texture; they cannot know what a cat is.
+# every one of them, so at most 9 × 9 LR pixels have a say in the pixel in the middle. These layers cannot
+# know what a cat is.
 #
 # ## 5. Do the work on the small picture
 #
@@ -584,8 +583,7 @@ for name, of_layer in (("layer 1", of_first), ("layer 2", of_second)):
 # filter can do.
 #
 # Are Dong's three names right, then? The first is: these *are* descriptions of patches. "Mapping" and
-# "reconstruction" are one way to read the other two. Training knew nothing of the names and was free to share
-# the work out otherwise.
+# "reconstruction" are one way to read the other two.
 #
 # ## 7. The scores
 #
@@ -910,9 +908,8 @@ assert MINE or consistent[1] > consistent[0]
 # The same network, the same photographs, and the gain has become a loss. Keeping every third pixel lets
 # detail through that LR cannot hold, as *aliases*, jagged edges and false stripes, and it does not blur. The
 # network does to them what it has learned: it sharpens, to undo a blur that is not there, and the aliases
-# grow. It has not learned "to see sharply"; it has learned **to invert one particular reduction**. No
-# training curve could have told us, because the validation pictures were made in the same way. So a card
-# should say how LR was made.
+# grow. It has learned **to invert one particular reduction**. No training curve could have told us, because
+# the validation pictures were made in the same way. So a card should say how LR was made.
 #
 # ## Recap
 #

@@ -2,8 +2,7 @@
 # # 04 · Does a bottleneck help or hurt?
 #
 # An *autoencoder* squeezes a picture through a narrow place, the **code**, and draws it again on the other
-# side. Such networks are offered for nearly everything, super-resolution included. But LR is already short of
-# detail: why should it help to make it narrower still?
+# side. LR is already short of detail: why should it help to make it narrower still?
 #
 # In this lesson we put the question three times: to linear algebra, which can answer exactly; to a network,
 # trained twelve times, with and without *wires* around its code (skip connections and a residual); and to
@@ -127,8 +126,8 @@ for name, (psnr, ssim) in baselines.items():
 
 
 # %% [markdown]
-# Remember the lower two lines. A network that does not beat **bilinear** has made its own input worse. One
-# that does not beat **bicubic** was not worth its electricity.
+# A network that does not beat **bilinear** has made its own input worse. One that does not beat **bicubic**
+# was not worth its electricity.
 #
 # ## 2. How much fits through a narrow place?
 #
@@ -374,9 +373,9 @@ plotting.show(figure, alt="A motorcycle: blotchy without wires, crisp with them;
 # (red: too bright, blue: too dark; the mean of the three colours) is a drawing of all edges. With wires the
 # edges are sharper than bicubic's, and what remains sits on the finest lines.
 #
-# Now look at the table again. The **linear** code of 8 numbers has the same narrow place and no wires either,
-# and it is decibels better than the deep network without wires. So the size of the code alone does not
-# explain why that one is so bad: a code of 8 can carry more than this network has *learned* to use.
+# The **linear** code of 8 numbers has the same narrow place and no wires either, and it is decibels better
+# than the deep network without wires. So the size of the code alone does not explain why that one is so bad:
+# a code of 8 can carry more than this network has *learned* to use.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 plain, wired = results["without wires"], results["with wires"]
