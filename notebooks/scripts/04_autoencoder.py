@@ -444,10 +444,10 @@ assert np.ptp(table.loc[True, True]) < 0.2 and np.ptp(table.loc[True, False]) < 
 #
 # The network without wires lost what was in its own input. LR still has it, so it can be given back without
 # any training: reduce the picture as LR was reduced, look at what differs from LR, enlarge the difference and
-# add it. Irani and Peleg called this *back-projection* (1991). Exercise 3 asks you to write it, so the next
-# cell is collapsed. Here is what five rounds of it do to four pictures.
+# add it. Irani and Peleg called this *back-projection* (1991). Here is what five rounds
+# of it do to four pictures; exercise 3 asks what becomes of it when LR is noisy.
 
-# %% jupyter={"source_hidden": true}
+# %%
 def five_rounds(sr, lr=test_lr):
     for _ in range(5):
         sr = sr + enlarged(lr - pairs.degrade(sr, 2), "bicubic")
