@@ -109,7 +109,7 @@ MIXING_SLIPS = [
     (
         lambda t, a, b, between: (1 - t) ** 2 * a + t**2 * b + t * (1 - t) * between,
         "The squares of the two errors are there. The term between them holds their product; how does the "
-        "product follow from `faithful`, `sharp` and `between` together?",
+        "product follow from `soft`, `sharp` and `between` together?",
     ),
     (
         lambda t, a, b, between: (1 - t) * a + t * b - 2 * t * (1 - t) * between,
@@ -147,7 +147,7 @@ def exercise_2(mixed_mse: Callable) -> Verdict:
     if agree(errors, _mixed, cases):
         return right(
             "A mix is better than the line between its ends, by what the two pictures differ in. And where "
-            "sharp = faithful + between, as for a mean of all possible pictures, no stop beats t = 0, but "
+            "sharp = soft + between, as for a mean of all possible pictures, no stop beats t = 0, but "
             "the first steps are nearly free: the price grows as t squared."
         )
     return slip(errors, MIXING_SLIPS, cases) or wrong(

@@ -158,9 +158,9 @@ plotting.show(figure, alt="Two densities, the belief in real against x, and wron
 # parabola.
 
 # %%
-def mixed_mse(t, faithful, sharp, between):
+def mixed_mse(t, soft, sharp, between):
     """The mean squared error of the mix at `t`."""
-    return (1 - t) * faithful + t * sharp - t * (1 - t) * between
+    return (1 - t) * soft + t * sharp - t * (1 - t) * between
 
 
 # %% tags=["exercise"]
@@ -195,17 +195,17 @@ def by_weights(t):
     return session.run(None, {session.get_inputs()[0].name: lenses.lr})[0]
 
 
-faithful, sharp = (mean_square(picture, lenses.hr) for picture in pictures.values())
+soft, sharp = (mean_square(picture, lenses.hr) for picture in pictures.values())
 between = mean_square(pictures["SRResNet"], pictures["SRGAN"])
-print(f"faithful {faithful:.2e}, sharp {sharp:.2e}, between {between:.2e}")
-print(f"faithful + between {faithful + between:.2e}")
+print(f"soft {soft:.2e}, sharp {sharp:.2e}, between {between:.2e}")
+print(f"soft + between {soft + between:.2e}")
 
 # %%
 dials = {
     "pictures": [(1 - t) * pictures["SRResNet"] + t * pictures["SRGAN"] for t in STOPS],
     "weights": [by_weights(t) for t in STOPS],
 }
-foretold = [10 * np.log10(1 / mixed_mse(t, faithful, sharp, between)) for t in STOPS]
+foretold = [10 * np.log10(1 / mixed_mse(t, soft, sharp, between)) for t in STOPS]
 psnr = {k: [10 * np.log10(1 / mean_square(sr, lenses.hr)) for sr in stops] for k, stops in dials.items()}
 gradients = {k: [metrics.gradient_error(sr, lenses.hr) for sr in stops] for k, stops in dials.items()}
 table = {"PSNR foretold": foretold} | {f"PSNR, {k}": values for k, values in psnr.items()}
@@ -216,8 +216,8 @@ assert np.allclose(foretold, psnr["pictures"], atol=1e-3)
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.3), layout="constrained")
 t = np.linspace(0, 1.25, 100)
-foretold_line = 10 * np.log10(1 / mixed_mse(t, faithful, sharp, between))
-straight = 10 * np.log10(1 / mixed_mse(t, faithful, sharp, 0))
+foretold_line = 10 * np.log10(1 / mixed_mse(t, soft, sharp, between))
+straight = 10 * np.log10(1 / mixed_mse(t, soft, sharp, 0))
 axes[0].plot(t, foretold_line, color="black", label="foretold")
 axes[0].plot(t, straight, ":", color="black", label="without the last term")
 for name, colour, style in (("pictures", 5, "o"), ("weights", 4, "x")):
@@ -236,17 +236,17 @@ plotting.show(figure, alt="PSNR of mixed pictures and weights against t; gradien
 # nearly the same curve as long as $t$ lies between 0 and 1: they differ in where a stop lies, not in what is on
 # offer. Beyond 1, pictures are the better mix here.
 #
-# Look at the three numbers again: `sharp` is `faithful` + `between`, nearly to the last digit. That is the lesson's
+# Look at the three numbers again: `sharp` is `soft` + `between`, nearly to the last digit. That is the lesson's
 # section 3 once more, for SRResNet comes close to the mean of all pictures that fit. Along the dial of the pictures
-# the error is then `faithful` + $t^2$ `between`: a quarter of the way costs a sixteenth of the price. SRGAN pays
+# the error is then `soft` + $t^2$ `between`: a quarter of the way costs a sixteenth of the price. SRGAN pays
 # less than the 3 dB of a random picture that fits, but it has not put back all that is missing, either.
 
 # %%
-assert abs(faithful + between - sharp) < 0.02 * sharp
-price = 10 * np.log10(sharp / faithful)
+assert abs(soft + between - sharp) < 0.02 * sharp
+price = 10 * np.log10(sharp / soft)
 print(f"SRGAN pays {price:.1f} dB, a random picture that fits {10 * np.log10(2):.1f} dB")
-print(f"SRGAN has put back {between / faithful:.0%} of the missing variance")
-assert 1 < price < 10 * np.log10(2) and between < faithful / 2
+print(f"SRGAN has put back {between / soft:.0%} of the missing variance")
+assert 1 < price < 10 * np.log10(2) and between < soft / 2
 
 
 # %% [markdown]
