@@ -1,7 +1,7 @@
 """Lesson 08's long check: do the error bars of posterior-telescope-x4 hold, and how narrow could they be?
 
 ``python -m tools.experiments.posterior_calibration`` writes data/experiments/posterior_calibration.json after
-every part; what is there already, of this very model, is not run again. About forty minutes on one core.
+every part; what is there already, of this very model, is not run again. About an hour on one core.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tools.project import ROOT
 
 OUT = ROOT / "data" / "experiments" / "posterior_calibration.json"
 MODEL, SEED, SAMPLES = "posterior-telescope-x4", 77_001, 16
-LENSES, EXACT, CHAINS, OUTSIDE = 150, 100, 3, 24
+LENSES, EXACT, CHAINS, OUTSIDE = 300, 100, 3, 24
 LEVELS = [round(0.05 * k, 2) for k in range(1, 20)]
 OTHER_PSF = 0.42  # arcsec, of LR, where the network knows 0.36
 
@@ -48,7 +48,7 @@ def exact(pairs) -> dict:
         "effective": [],
     }
     for i in range(EXACT):
-        one = posterior.sample(pairs.lr[i], 99, starts(pairs, i), seed=i, tries=300)
+        one = posterior.sample(pairs.lr[i], 99, starts(pairs, i), seed=i, tries=1500)
         for name in posterior.FREE:
             below = (one.parameters[name] < float(refit.truth(pairs.params)[name][i])).sum()
             found["ranks"][name].append(round((below + 0.5) / 100, 3))
