@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+import itertools
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -41,32 +42,17 @@ class Feed(ABC):
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """A generator, which is what ``model.fit(iter(feed), ...)`` wants; it begins at batch ``start``."""
-        ready, stop = queue.Queue(self._ahead), threading.Event()
-        threading.Thread(target=self._work, args=(ready, stop, self.start), daemon=True).start()
+        pool, numbers = ThreadPoolExecutor(1), itertools.count(self.start)
         try:
+            ready = deque(pool.submit(self.batch, next(numbers)) for _ in range(self._ahead))
             while True:
                 before = time.perf_counter()
-                item = ready.get()
+                item = ready.popleft().result()
                 self.waited += time.perf_counter() - before
-                if isinstance(item, Exception):
-                    raise item
+                ready.append(pool.submit(self.batch, next(numbers)))
                 yield item
         finally:
-            stop.set()
-
-    def _work(self, ready: queue.Queue, stop: threading.Event, k: int) -> None:
-        while not stop.is_set():
-            try:
-                item = self.batch(k)
-            except Exception as error:  # an error here belongs to whoever asks for the batch
-                item = error
-            k += 1
-            while not stop.is_set():
-                try:
-                    ready.put(item, timeout=0.2)
-                    break
-                except queue.Full:
-                    continue
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 class PatchFeed(Feed):
@@ -90,8 +76,6 @@ class PatchFeed(Feed):
         flat ones well, and a batch of them teaches little. 1 takes what comes.
     chances : sequence of float, optional
         How often each image is taken; the sum is 1. By default all alike.
-    ahead : int
-        Batches kept ready.
     """
 
     def __init__(
@@ -105,20 +89,16 @@ class PatchFeed(Feed):
         start: int = 0,
         tries: int = 1,
         chances: Sequence[float] | None = None,
-        ahead: int = 8,
     ):
-        super().__init__(start, ahead)
+        super().__init__(start)
         if len(inputs) != len(targets) or not len(inputs):
-            raise ValueError(
-                f"{len(inputs)} inputs and {len(targets)} targets; expected the same number, not 0"
-            )
-        grow = {
-            t.shape[axis] / i.shape[axis] for i, t in zip(inputs, targets, strict=True) for axis in (0, 1)
-        }
-        if len(grow) != 1 or not grow.copy().pop().is_integer():
-            raise ValueError(
-                "targets must be one whole number of times as large as inputs, the same for all images"
-            )
+            counts = f"{len(inputs)} inputs and {len(targets)} targets"
+            raise ValueError(f"{counts}; expected the same number, not 0")
+        both = zip(inputs, targets, strict=True)
+        grow = {t.shape[axis] / i.shape[axis] for i, t in both for axis in (0, 1)}
+        if len(grow) != 1 or not max(grow).is_integer():
+            expected = "one whole number of times as large as inputs, the same for all images"
+            raise ValueError(f"targets must be {expected}")
         smallest = min(min(image.shape[:2]) for image in inputs)
         if not 0 < patch <= smallest:
             raise ValueError(f"patch is {patch}; expected 1 to {smallest}, the shortest side of the inputs")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from srutils import degradations
@@ -25,11 +27,11 @@ class PhotoFeed(Feed):
     flat : (int, int)
         The first n patches of every m-th batch have a single colour, a third of its values saturated: patches
         are chosen for their contrast, so nothing else would tell a network to leave a plain wall alone.
-    seed, start : int
+    seed : int
     """
 
-    def __init__(self, feeds: dict[int, PatchFeed], chances: dict[int, float], flat=(1, 4), seed=0, start=0):
-        super().__init__(start)
+    def __init__(self, feeds: dict[int, PatchFeed], chances: dict[int, float], flat=(1, 4), seed=0):
+        super().__init__()
         self.feeds, self.chances, self.flat, self.seed = feeds, chances, flat, seed
         self.size = next(iter(feeds.values())).size
 
@@ -60,7 +62,7 @@ class SpoiledPhotos(Feed):
     """
 
     def __init__(self, feed: Feed, shares: dict[str, float], seed: int = 0):
-        super().__init__(feed.start)
+        super().__init__()
         self.feed, self.shares, self.seed, self.size = feed, shares, seed, feed.size
 
     def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -93,15 +95,15 @@ class FreshLenses(Feed):
     scale, batch : int
     patch : int
         Side of the patches in LR pixels; the whole image if it is not smaller.
-    seed, start : int
+    seed : int
     classes : sequence of str, optional
         As for `srutils.lensing.simulate`; by default all three.
     """
 
-    def __init__(self, scale: int, batch: int, patch: int, *, seed: int = 0, start: int = 0, classes=None):
-        super().__init__(start, ahead=2)
-        self.classes = classes
-        self.scale, self.size, self.patch, self.seed, self._pool = scale, batch, patch, seed, (None, None)
+    def __init__(self, scale: int, batch: int, patch: int, *, seed: int = 0, classes=None):
+        super().__init__(ahead=2)
+        self.scale, self.size, self.patch, self.seed, self.classes = scale, batch, patch, seed, classes
+        self._pool = None, None  # the number of a pool, and its lenses
 
     def lenses(self, number: int):
         """Return pool ``number``, `POOL` pairs with their noise-free truth."""
@@ -110,13 +112,12 @@ class FreshLenses(Feed):
         if self._pool[0] != number:
             seed = (FIRST_SEED + 100_003 * self.seed + number) % 2**32
             options = {"scale": self.scale, "classes": self.classes, "split": "train", "seed": seed}
-            pairs = simulate("telescope", POOL, **options)
-            self._pool = number, pairs
+            self._pool = number, simulate("telescope", POOL, **options)
         return self._pool[1]
 
     def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return batch number ``k``: LR and the noise-free truth, turned and flipped at random."""
-        each = max(1, POOL // self.size)
+        each = batches_a_pool(self.size)
         pairs, rng = self.lenses(k // each), np.random.default_rng([self.seed, k])
         order = np.random.default_rng([self.seed, k // each, 2]).permutation(POOL)
         which = np.resize(order[k % each * self.size :], self.size)
@@ -131,7 +132,17 @@ class FreshLenses(Feed):
         return x, y
 
 
-def photo_feeds(parts: dict, patch: int | None, usual: int, batch: int, *, tries, seed, start=0):
+def batches_a_pool(batch: int) -> int:
+    """Return how many batches of this size `FreshLenses` makes of a pool."""
+    return max(1, POOL // batch)
+
+
+def lenses_shown(steps: int, batch: int) -> int:
+    """Return how many lenses `FreshLenses` draws for so many batches."""
+    return POOL * math.ceil(steps / batches_a_pool(batch))
+
+
+def photo_feeds(parts: dict, patch: int | None, usual: int, batch: int, *, tries: int, seed: int):
     """Return one PatchFeed a scale and the side of its patches.
 
     Parameters
@@ -141,7 +152,7 @@ def photo_feeds(parts: dict, patch: int | None, usual: int, batch: int, *, tries
         The side that the reader asked for, in LR pixels.
     usual : int
         The recipe's. Where no photograph is as large, the shortest side of all takes its place.
-    batch, tries, seed, start
+    batch, tries, seed : int
         As for `PatchFeed`. Large photographs are taken more often, by the root of their area.
 
     Raises
@@ -160,6 +171,6 @@ def photo_feeds(parts: dict, patch: int | None, usual: int, batch: int, *, tries
             print(f"x{scale}: {lost} of {len(data.train[0])} photographs are smaller than a patch, left out")
         lr, hr = ([images[i] for i in chosen] for images in data.train)
         root = np.sqrt([image.shape[0] * image.shape[1] for image in lr])
-        options = {"tries": tries, "seed": seed, "start": start, "chances": root / root.sum()}
-        feeds[scale] = PatchFeed(lr, hr, side, batch, **options)
+        chances = root / root.sum()
+        feeds[scale] = PatchFeed(lr, hr, side, batch, tries=tries, seed=seed, chances=chances)
     return feeds, side

@@ -8,6 +8,7 @@ your own: ``srutils train posterior-telescope-x4 --from posterior-telescope-x4 -
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,9 +28,8 @@ def run(settings: Settings, recipe) -> dict | None:
 
     options = recipe.options
     if settings.data is not None or settings.patch is not None:
-        raise ValueError(
-            f"{recipe.name} learns from whole simulated lenses; it takes no --data and no --patch"
-        )
+        refused = "it takes no --data and no --patch"
+        raise ValueError(f"{recipe.name} learns from whole simulated lenses; {refused}")
     precision = torch_loop.precision_for(settings, recipe)
     base, start = Start.find(options["base"]), Start.find(settings.start, (".onnx", ".pt"))
     data = load_data(options, settings.seed)
@@ -53,9 +53,8 @@ def run(settings: Settings, recipe) -> dict | None:
         return {"loss": total, **losses}
 
     trainer.train(feed, update, watch(data))
-    began = {key: getattr(base, key) for key in ("name", "sha256", "steps", "seconds")}
-    facts = {"classes": options["classes"], "base": began, "batch": batch, **trainer.facts()}
-    facts |= {"images": feeds.POOL * -(-run.steps // max(1, feeds.POOL // batch))}
+    facts = {"classes": options["classes"], "base": base.facts(), "batch": batch, **trainer.facts()}
+    facts["images"] = feeds.lenses_shown(run.steps, batch)
     card = posterior_files.deliver(run, trainer.finished().posterior, data, facts)
     trainer.close()
     run.close()
@@ -77,8 +76,6 @@ def build(options: dict):
 
 def load_data(options: dict, seed: int):
     """Return validation and test lenses of the recipe's classes, against their noise-free truth."""
-    from dataclasses import replace
-
     from srutils.recipes import data
 
     classes, scale = options["classes"], options["scale"]

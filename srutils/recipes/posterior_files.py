@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -72,11 +71,9 @@ def calibrate(network, lr: np.ndarray, hr: np.ndarray) -> float:
             view = np.ascontiguousarray(np.rot90(lr, quarter, (1, 2))[:, :, ::flip])
             with torch.inference_mode():
                 sr, mean, width, _ = network.look(to_torch(view))
-                both = (
-                    sr + torch.pixel_shuffle(mean, network.scale),
-                    torch.pixel_shuffle(width, network.scale),
-                )
-            for kept, image in zip((means, widths), both, strict=True):
+                mean = sr + torch.pixel_shuffle(mean, network.scale)
+                width = torch.pixel_shuffle(width, network.scale)
+            for kept, image in zip((means, widths), (mean, width), strict=True):
                 image = image.permute(0, 2, 3, 1).numpy()
                 kept.append(np.rot90(image[:, :, ::flip], -quarter, (1, 2)))
     ring, means = hr > RING, np.stack(means)
@@ -100,6 +97,8 @@ def export(network, path: Path) -> None:
     import torch
     from torch import nn
 
+    from srutils.recipes.torch_files import write_onnx
+
     class Upright(nn.Module):
         def __init__(self):
             super().__init__()
@@ -108,33 +107,21 @@ def export(network, path: Path) -> None:
         def forward(self, lr, noise):
             return self.network(lr.permute(0, 3, 1, 2), noise.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
-    logging.getLogger("torch.onnx").setLevel("ERROR")  # it misses packages that we do not need
     n, h, w = map(torch.export.Dim, "nhw")
     scale = network.scale
-    free = [{0: n, 1: s * h, 2: s * w} for s in (MULTIPLE, MULTIPLE * scale)]
-    example = torch.rand(2, 24, 28, 1), torch.randn(2, 24 * scale, 28 * scale, 1)
+    free = tuple({0: n, 1: s * h, 2: s * w} for s in (MULTIPLE, MULTIPLE * scale))
+    examples = torch.rand(2, 24, 28, 1), torch.randn(2, 24 * scale, 28 * scale, 1)
     names = {"input_names": ["lr", "noise"], "output_names": ["sr"]}
     # not optimised, which would turn weights into constants without a name: --from reads them
-    options = {"dynamo": True, "external_data": False, "verbose": False, "optimize": False}
-    with warnings.catch_warnings():  # of the exporter, about its own dependencies
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Upright().eval(), example, str(path), dynamic_shapes=tuple(free), **names, **options
-        )
+    write_onnx(Upright(), path, examples, free, optimize=False, **names)
 
 
 def reference(network) -> Callable[[dict], np.ndarray]:
     """Return the network as a function on the inputs of its model file, by name."""
-    import torch
+    from srutils.recipes import torch_files
 
-    from srutils.recipes.torch_loop import to_torch
-
-    def run(given):
-        with torch.inference_mode():
-            sr = network(to_torch(given["lr"]), to_torch(given["noise"]))
-        return sr.permute(0, 2, 3, 1).numpy()
-
-    return run
+    run = torch_files.reference(network)
+    return lambda given: run(given["lr"], given["noise"])
 
 
 def deliver(run, network, data, facts: dict) -> dict | None:
@@ -144,36 +131,26 @@ def deliver(run, network, data, facts: dict) -> dict | None:
     from srutils.scoring.posterior import evaluate_posterior
     from srutils.upscale.upscaler import Upscaler
 
-    quick, scale = run.steps < 200 and not run.settings.ship, network.scale
-    rng, examples = np.random.default_rng(0), []
+    scale, rng, examples = network.scale, np.random.default_rng(0), []
     for n, h, w in ((1, 32, 32), (3, 16, 40)):
         noise = rng.standard_normal((n, h * scale, w * scale, 1), np.float32)
         examples.append({"lr": rng.random((n, h, w, 1), np.float32), "noise": noise})
     ends = {"lr": ("n", f"{MULTIPLE}*h", f"{MULTIPLE}*w"), "sr": ("n", "sr_height", "sr_width")}
-    says = "one standard normal number for each pixel of SR: another noise, another sample"
-    card = {
-        "task": "lenses",
-        "scale": scale,
-        "input": "lr",
-        "channels": "gray",
-        "edges": "zero",
-        "noise": says,
-    }
+    card = {"task": "lenses", "scale": scale, "input": "lr", "channels": "gray", "edges": "zero"}
+    card["noise"] = "one standard normal number for each pixel of SR: another noise, another sample"
     card |= {"multiple": MULTIPLE, "integration": f"midpoint rule, {network.steps} steps", **facts}
-    card["method"] = "Adam; rate: warm-up, constant, linear to 0 in the last fifth; weights averaged"
     card["parameters"] = sum(p.numel() for p in network.parameters())
     if run.main:
         card["width_factor"] = calibrate(network, *(np.stack(images) for images in data.val))
 
     def write(stem, folder, known):
-        return write_model(
-            stem, folder, lambda p: export(network, p), reference(network), {**known, **card}, ends, examples
-        )
+        out = partial(export, network)
+        return write_model(stem, folder, out, reference(network), {**known, **card}, ends, examples)
 
     def score(path):
         from srutils.lensing import lens_set
 
-        n = scores.FEW_LENSES // 8 if quick else 100
+        n = scores.FEW_LENSES // 8 if run.quick else 100
         test = lens_set("telescope", n, scale=scale, split="test", classes=run.recipe.options["classes"])
         return {"telescope test, no substructure": evaluate_posterior(Upscaler.load(path), test)}
 

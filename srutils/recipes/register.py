@@ -35,8 +35,6 @@ class Recipe:
         The module of this folder whose ``run(settings, recipe)`` follows the recipe and returns the card.
     options : dict
         What decides the result and belongs to this recipe: sizes, rates, losses, steps.
-    several : tuple of str
-        The model files that it writes, where they are several; `files` has them in any case.
     """
 
     name: str
@@ -45,11 +43,11 @@ class Recipe:
     framework: str
     module: str
     options: dict
-    several: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
-        return self.several or (self.name,)
+        """The model files that it writes: one for each of its scales, if it has several."""
+        return tuple(f"{self.name}-x{scale}" for scale in self.options.get("scales", ())) or (self.name,)
 
     @property
     def hours(self) -> float | None:
@@ -61,50 +59,64 @@ class Recipe:
         return max(map(total_seconds, cards)) / 3600
 
 
-def _three_layers(name: str, makes: str, learns_from: str, scale: int, **options) -> Recipe:
-    usual = {"scale": scale, "batch": 16, "patch": 64, "rate": 2e-3, "precision": "no"}
+def _three_layers(name: str, makes: str, learns_from: str, options: dict) -> Recipe:
+    usual = {"scale": 2, "batch": 16, "patch": 64, "rate": 2e-3, "precision": "no"}
     return Recipe(name, makes, learns_from, "Keras", "three_layers", {**usual, **options})
 
 
-def _srresnet(name: str, makes: str, learns_from: str, several: tuple[str, ...] = (), **options) -> Recipe:
+def _srresnet(name: str, makes: str, learns_from: str, options: dict) -> Recipe:
     usual = {"skip": "nearest", "clip": 0.1, "batch": 8}
-    return Recipe(name, makes, learns_from, "PyTorch", "srresnet", {**usual, **options}, several)
+    return Recipe(name, makes, learns_from, "PyTorch", "srresnet", {**usual, **options})
 
 
-def _srgan(track: str, scale: int, learns_from: str, **options) -> Recipe:
+def _srgan(track: str, scale: int, learns_from: str, options: dict) -> Recipe:
     makes = "colour photographs" if track == "photo" else f"lenses, {track}"
     options = {"scale": scale, "track": track, "start": f"srresnet-{track}-x{scale}", "batch": 8, **options}
     makes = f"{makes}, x{scale}, sharper"
     return Recipe(f"srgan-{track}-x{scale}", makes, learns_from, "PyTorch", "srgan", options)
 
 
-PHOTO = {"track": "photo", "width": 64, "blocks": 10, "patch": 48, "tries": 2, "flat": (1, 4)}
-PHOTO |= {"loss": "l1", "rate": 4e-4, "steps": 12000}
-DEEPLENSE = {"track": "deeplense", "scale": 2, "width": 32, "blocks": 8, "patch": 40, "loss": "mse"}
-DEEPLENSE |= {"rate": 1e-3, "steps": 2000, "batch": 16, "precision": "no"}
-TELESCOPE = {"track": "telescope", "width": 48, "blocks": 8, "skip": "bicubic", "patch": 32, "loss": "psnr"}
-TELESCOPE |= {"rate": 1e-3, "clip": 0.5, "steps": 3000, "batch": 16}
-BOTH = {"rates": (3e-4, 2e-4), "judge": {"width": 24, "gain": 100.0}, "steps": 400, "patch": 32, "loss": "l1"}
-BOTH |= {"weights": {"pixel": 20.0, "content": 0.01, "adversarial": 0.005}}
-
-POSTERIOR = {"scale": 4, "base": "srresnet-telescope-x4", "classes": ("no_substructure",), "integration": 4}
-POSTERIOR |= {"rate": 1e-3, "clip": 1.0, "steps": 3250, "batch": 8, "precision": "no"}
-
 SRCNN = {"track": "photo", "tries": 2, "precision": "auto"}
 ON_LR = {"track": "deeplense", "lenses": 6000, "steps": 3500, "patch": 40, "rate": 1e-3}
 ON_LR |= {"beta_2": 0.99, "clip": 0.05}
 ENLARGED = {"track": "telescope", "lenses": 3000, "steps": 2000}
-CLASSIFIER = {"triplets": 30000, "steps": 15000, "batch": 48, "rate": 2e-3, "precision": "auto"}
+
 AUTOENCODER = {"scale": 2, "steps": 5000, "batch": 16, "patch": 32, "tries": 1, "rate": 2e-3}
 AUTOENCODER |= {"precision": "auto"}
 
+CLASSIFIER = {"triplets": 30000, "steps": 15000, "batch": 48, "rate": 2e-3, "precision": "auto"}
+
+PHOTO = {"track": "photo", "width": 64, "blocks": 10, "patch": 48, "tries": 2, "flat": (1, 4)}
+PHOTO |= {"loss": "l1", "rate": 4e-4, "steps": 12000}
+JOINT = {"scales": {2: 0.3, 3: 0.3, 4: 0.4}, **PHOTO}
+REAL = PHOTO | {"scale": 4, "start": "srresnet-photo-x4", "spoiled": {"clean": 0.25, "jpeg": 0.25}}
+REAL |= {"patch": 32, "rate": 2e-4, "steps": 3000}
+DEEPLENSE = {"track": "deeplense", "scale": 2, "width": 32, "blocks": 8, "patch": 40, "loss": "mse"}
+DEEPLENSE |= {"rate": 1e-3, "steps": 2000, "batch": 16, "precision": "no"}
+TELESCOPE = {"track": "telescope", "width": 48, "blocks": 8, "skip": "bicubic", "patch": 32, "loss": "psnr"}
+TELESCOPE |= {"rate": 1e-3, "clip": 0.5, "steps": 3000, "batch": 16}
+
+PHOTO_GAME = {"rates": (1e-4, 3e-4), "judge": {"width": 32, "gain": 2.0}, "steps": 1000, "patch": 32}
+PHOTO_GAME |= {"tries": 2, "flat": (2, 1), "loss": "l1"}
+PHOTO_GAME |= {"weights": {"pixel": 1.0, "content": 0.1, "adversarial": 0.02}}
+DEEPLENSE_GAME = {"rates": (1e-4, 3e-4), "judge": {"width": 24, "gain": 20.0}, "steps": 300, "patch": 40}
+DEEPLENSE_GAME |= {"loss": "mse", "precision": "no"}
+DEEPLENSE_GAME |= {"weights": {"pixel": 900.0, "content": 0.03, "adversarial": 0.01}}
+TELESCOPE_GAME = {"rates": (3e-4, 2e-4), "judge": {"width": 24, "gain": 100.0}, "steps": 400, "patch": 32}
+TELESCOPE_GAME |= {"loss": "l1", "weights": {"pixel": 20.0, "content": 0.01, "adversarial": 0.005}}
+
+POSTERIOR = {"scale": 4, "base": "srresnet-telescope-x4", "classes": ("no_substructure",), "integration": 4}
+POSTERIOR |= {"rate": 1e-3, "clip": 1.0, "steps": 3250, "batch": 8, "precision": "no"}
+
 _ALL = [
     *(
-        _three_layers(f"srcnn-photo-x{s}", f"photographs, luma, x{s}", PHOTOGRAPHS, s, steps=steps, **SRCNN)
-        for s, steps in {2: 3000, 3: 12000, 4: 3000}.items()
+        _three_layers(
+            f"srcnn-photo-x{s}", f"photographs, luma, x{s}", PHOTOGRAPHS, SRCNN | {"scale": s, "steps": n}
+        )
+        for s, n in {2: 3000, 3: 12000, 4: 3000}.items()
     ),
-    _three_layers("superrescnn-deeplense-x2", "lenses, deeplense, x2", LENSES["deeplense"], 2, **ON_LR),
-    _three_layers("superrescnn-telescope-x2", "lenses, telescope, x2", LENSES["few"], 2, **ENLARGED),
+    _three_layers("superrescnn-deeplense-x2", "lenses, deeplense, x2", LENSES["deeplense"], ON_LR),
+    _three_layers("superrescnn-telescope-x2", "lenses, telescope, x2", LENSES["few"], ENLARGED),
     Recipe(
         "autoencoder-photo-x2", "colour photographs, x2", PHOTOGRAPHS, "Keras", "autoencoder", AUTOENCODER
     ),
@@ -116,53 +128,25 @@ _ALL = [
         "classifier",
         CLASSIFIER,
     ),
-    _srresnet(
-        "srresnet-photo",
-        "colour photographs, x2 x3 x4, one body",
-        PHOTOGRAPHS,
-        tuple(f"srresnet-photo-x{s}" for s in (2, 3, 4)),
-        scales={2: 0.3, 3: 0.3, 4: 0.4},
-        **PHOTO,
-    ),
+    _srresnet("srresnet-photo", "colour photographs, x2 x3 x4, one body", PHOTOGRAPHS, JOINT),
     *(
-        _srresnet(f"srresnet-photo-x{s}", f"colour photographs, x{s}", PHOTOGRAPHS, scale=s, **PHOTO)
+        _srresnet(f"srresnet-photo-x{s}", f"colour photographs, x{s}", PHOTOGRAPHS, PHOTO | {"scale": s})
         for s in (2, 3, 4)
     ),
-    _srresnet(
-        "real-photo-x4",
-        "photographs as they are found: soft, noisy, JPEG; x4",
-        PHOTOGRAPHS,
-        scale=4,
-        start="srresnet-photo-x4",
-        spoiled={"clean": 0.25, "jpeg": 0.25},
-        **PHOTO | {"patch": 32, "rate": 2e-4, "steps": 3000},
-    ),
-    _srresnet("srresnet-deeplense-x2", "lenses, deeplense, x2", LENSES["deeplense"], **DEEPLENSE),
+    _srresnet("real-photo-x4", "photographs as they are found: soft, noisy, JPEG; x4", PHOTOGRAPHS, REAL),
+    _srresnet("srresnet-deeplense-x2", "lenses, deeplense, x2", LENSES["deeplense"], DEEPLENSE),
     *(
         _srresnet(
-            f"srresnet-telescope-x{s}", f"lenses, telescope, x{s}", LENSES["telescope"], scale=s, **TELESCOPE
+            f"srresnet-telescope-x{s}",
+            f"lenses, telescope, x{s}",
+            LENSES["telescope"],
+            TELESCOPE | {"scale": s},
         )
         for s in (2, 4)
     ),
-    _srgan(
-        "photo",
-        4,
-        PHOTOGRAPHS,
-        rates=(1e-4, 3e-4),
-        judge={"width": 32, "gain": 2.0},
-        weights={"pixel": 1.0, "content": 0.1, "adversarial": 0.02},
-        **{"steps": 1000, "patch": 32, "tries": 2, "flat": (2, 1), "loss": "l1"},
-    ),
-    _srgan(
-        "deeplense",
-        2,
-        LENSES["deeplense"],
-        rates=(1e-4, 3e-4),
-        judge={"width": 24, "gain": 20.0},
-        weights={"pixel": 900.0, "content": 0.03, "adversarial": 0.01},
-        **{"steps": 300, "patch": 40, "loss": "mse", "precision": "no"},
-    ),
-    *(_srgan("telescope", s, LENSES["telescope"], **BOTH) for s in (2, 4)),
+    _srgan("photo", 4, PHOTOGRAPHS, PHOTO_GAME),
+    _srgan("deeplense", 2, LENSES["deeplense"], DEEPLENSE_GAME),
+    *(_srgan("telescope", s, LENSES["telescope"], TELESCOPE_GAME) for s in (2, 4)),
     Recipe(
         "posterior-telescope-x4",
         "lenses, telescope, x4: all the pictures that fit",

@@ -6,35 +6,22 @@ from collections.abc import Callable
 
 from srutils.recipes import srresnet
 from srutils.recipes.register import find
-from srutils.recipes.runs import Run
 from srutils.recipes.settings import Settings
-from srutils.recipes.start import Start
 
 
 def run(settings: Settings, recipe) -> dict | None:
     """Train both networks in turns, and write the model file of the generator; return its card."""
-    from srutils import course
     from srutils.networks.discriminator import Discriminator
-    from srutils.recipes import torch_files, torch_loop
+    from srutils.recipes import torch_loop
 
     options = recipe.options
     size = find(options["start"]).options
-    precision = torch_loop.precision_for(settings, recipe)
-    start = Start.find(settings.start or options["start"], (".onnx", ".pt"))
-    parts = srresnet.load_data(settings, options)
-    feed, patch = srresnet.make_feed(settings, options, parts)
-    ((_, data),) = parts.items()
-    decides = {"batch": feed.size, "patch": patch, "precision": precision, "generator": size}
-    run = Run.open(settings, recipe, data, start=start, **decides)
-    course.seed_everything(settings.seed)
-    network = srresnet.build(size, tuple(parts))
-    torch_files.load_weights(network, torch_files.weights_of(start.path), start.name)
-    judge = Discriminator(network.head.in_channels, **options["judge"])
+    run, network, parts, feed = srresnet.begin(settings, recipe, size, generator=size)
+    judge, precision = Discriminator(network.head.in_channels, **options["judge"]), run.decides["precision"]
     trainer = torch_loop.Trainer(run, precision, network, options["rates"], discriminator=judge)
     update = adversarial(srresnet.pixel_loss(options["loss"]), options["weights"])
     trainer.train(feed, update, srresnet.watch(parts))
-    facts = {"losses": options["weights"], "discriminator": options["judge"], "patch": patch}
-    card = srresnet.deliver(run, trainer, parts, **facts)
+    card = srresnet.deliver(run, trainer, parts, losses=options["weights"], discriminator=options["judge"])
     trainer.close()
     return card
 

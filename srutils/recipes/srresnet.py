@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -17,24 +18,14 @@ FIXED, QUICK, WATCHED = 6000, 240, 24  # lenses to learn from, and in short runs
 
 def run(settings: Settings, recipe) -> dict | None:
     """Train, and write one model file a scale; return the card of the last."""
-    from srutils import course
-    from srutils.recipes import torch_files, torch_loop
+    from srutils.recipes import torch_loop
 
     options = recipe.options
-    precision = torch_loop.precision_for(settings, recipe)
-    start = Start.find(settings.start or options.get("start"), (".onnx", ".pt"))
-    parts = load_data(settings, options)
-    feed, patch = make_feed(settings, options, parts)
-    data, decides = parts[max(parts)], {"batch": feed.size, "patch": patch, "precision": precision}
-    run = Run.open(settings, recipe, data, start=start, **decides)
-    course.seed_everything(settings.seed)
-    network = build(options, tuple(parts))
-    if start is not None:
-        torch_files.load_weights(network, torch_files.weights_of(start.path), start.name)
+    run, network, parts, feed = begin(settings, recipe, options)
     joint = len(parts) > 1
     rates, clip = (options["rate"],), options["clip"]
-    trainer = torch_loop.Trainer(run, precision, network, rates, clip=clip, scales=joint)
-    noisy = data.kind == "lenses" and not data.noise_free
+    trainer = torch_loop.Trainer(run, run.decides["precision"], network, rates, clip=clip, scales=joint)
+    noisy = run.data.kind == "lenses" and not run.data.noise_free
     name = "mse" if noisy else options["loss"]  # the mean of all possible targets is what noise cannot move
     loss = pixel_loss(name)
 
@@ -46,9 +37,37 @@ def run(settings: Settings, recipe) -> dict | None:
         return {"loss": value}
 
     trainer.train(feed, update, watch(parts))
-    card = deliver(run, trainer, parts, patch=patch, loss=name)
+    card = deliver(run, trainer, parts, loss=name)
     trainer.close()
     return card
+
+
+def begin(settings: Settings, recipe, size: dict, **decides) -> tuple:
+    """Open a run; return it, its network with the first weights, its data by scale, and its feed.
+
+    Parameters
+    ----------
+    settings, recipe
+    size : dict
+        Options of the recipe whose network it is, see `build`.
+    **decides
+        What else decides the result, see `Run.open`.
+    """
+    from srutils import course
+    from srutils.recipes import torch_files, torch_loop
+
+    options = recipe.options
+    precision = torch_loop.precision_for(settings, recipe)
+    start = Start.find(settings.start or options.get("start"), (".onnx", ".pt"))
+    parts = load_data(settings, options)
+    feed, patch = make_feed(settings, options, parts)
+    decides |= {"batch": feed.size, "patch": patch, "precision": precision}
+    run = Run.open(settings, recipe, parts[max(parts)], start=start, **decides)
+    course.seed_everything(settings.seed)
+    network = build(size, tuple(parts))
+    if start is not None:
+        torch_files.load_weights(network, torch_files.weights_of(start.path), start.name)
+    return run, network, parts, feed
 
 
 def build(options: dict, scales: tuple[int, ...]):
@@ -71,20 +90,15 @@ def load_data(settings: Settings, options: dict) -> dict:
         shares = options.get("spoiled")
         return {scale: data.spoiled(part, shares) for scale, part in found.items()} if shares else found
     (scale,) = scales
-    n = (
-        feeds.POOL
-        if fresh(settings, options)
-        else QUICK
-        if settings.steps and settings.steps < 200
-        else FIXED
-    )
-    n, target = None if settings.data else n, "truth" if track == "telescope" else "hr"
+    n, target = None if settings.data else FIXED, "truth" if track == "telescope" else "hr"
+    if fresh(settings, options):
+        n = feeds.POOL
+    elif n and settings.steps and settings.short:
+        n = QUICK
     pairs = data.lens_pairs(settings.data, track, scale, n, settings.seed, target)
     if fresh(settings, options):
-        says = (
-            f"simulated lenses of the {track} track, x{scale}, none shown twice, target: the noise-free truth"
-        )
-        pairs = replace(pairs, says=says)
+        says = f"simulated lenses of the {track} track, x{scale}, none shown twice"
+        pairs = replace(pairs, says=f"{says}, target: the noise-free truth")
     return {scale: pairs}
 
 
@@ -173,20 +187,14 @@ def deliver(run: Run, trainer, parts: dict, **facts) -> dict | None:
     from srutils.recipes import torch_files
 
     network, photo, card = trainer.finished(), run.recipe.options["track"] == "photo", None
-    facts |= {"batch": run.decides["batch"], **trainer.facts()}
+    facts |= {key: run.decides[key] for key in ("batch", "patch")} | trainer.facts()
     task, channels, edges = ("photographs", "rgb", "repeat") if photo else ("lenses", "gray", "zero")
     facts |= {"task": task, "channels": channels, "edges": edges, "input": "lr"}
-    facts["method"] = "Adam; rate: warm-up, constant, linear to 0 in the last fifth; weights averaged"
     if fresh(run.settings, run.recipe.options):
-        facts["images"] = feeds.POOL * -(-run.steps // (feeds.POOL // run.decides["batch"] or 1))
+        facts["images"] = feeds.lenses_shown(run.steps, run.decides["batch"])
     for (scale, data), name in zip(sorted(parts.items()), run.recipe.files, strict=True):
         one = network.single(scale).eval() if len(parts) > 1 else network
-        card = run.finish(
-            lambda path, one=one: torch_files.export(one, path),
-            torch_files.reference(one),
-            {"scale": scale, **facts},
-            name=name,
-            data=data,
-        )
+        export, reference = partial(torch_files.export, one), torch_files.reference(one)
+        card = run.finish(export, reference, {"scale": scale, **facts}, name=name, data=data)
     run.close()
     return card

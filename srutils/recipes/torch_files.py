@@ -27,22 +27,27 @@ def export(network, path: Path) -> None:
         def forward(self, lr):
             return self.network(lr.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
-    logging.getLogger("torch.onnx").setLevel("ERROR")  # it misses packages that we do not need
     free = {0: torch.export.Dim("n"), 1: torch.export.Dim("h"), 2: torch.export.Dim("w")}
-    example = (torch.rand(2, 24, 28, network.head.in_channels),)
-    options = {"dynamo": True, "dynamic_shapes": (free,), "external_data": False, "verbose": False}
-    with warnings.catch_warnings():  # of the exporter, about its own dependencies
-        warnings.simplefilter("ignore")
-        torch.onnx.export(Upright().eval(), example, str(path), **options)
+    write_onnx(Upright(), path, (torch.rand(2, 24, 28, network.head.in_channels),), (free,))
 
 
-def reference(network) -> Callable[[np.ndarray], np.ndarray]:
+def write_onnx(network, path: Path, examples: tuple, free: tuple[dict, ...], **options) -> None:
+    """Write a network as ONNX: `examples` are inputs, `free` the axes of each that take any length."""
+    import torch
+
+    logging.getLogger("torch.onnx").setLevel("ERROR")  # it misses packages that we do not need
+    options |= {"dynamo": True, "dynamic_shapes": free, "external_data": False, "verbose": False}
+    with warnings.catch_warnings(action="ignore"):  # of the exporter, about its own dependencies
+        torch.onnx.export(network.eval(), examples, str(path), **options)
+
+
+def reference(network) -> Callable[..., np.ndarray]:
     """Return the network as a function on images (N, h, w, C), to compare a model file with."""
     import torch
 
-    def run(lr):
+    def run(*images):
         with torch.inference_mode():
-            return network(to_torch(lr)).permute(0, 2, 3, 1).numpy()
+            return network(*map(to_torch, images)).permute(0, 2, 3, 1).numpy()
 
     return run
 
@@ -66,15 +71,10 @@ def weights_of(path: Path) -> dict:
         stored = onnx.load(str(path)).graph.initializer
     except Exception as error:  # neither library has a common base class for what a bad file raises
         raise ValueError(f"cannot read the weights in {path}: {' '.join(str(error).split())[:200]}") from None
-    prefix = "network."
-    found = {
-        item.name.removeprefix(prefix): torch.from_numpy(onnx.numpy_helper.to_array(item).copy())
-        for item in stored
-        if item.name.startswith(prefix)
-    }
+    found = {w.name: onnx.numpy_helper.to_array(w) for w in stored if w.name.startswith("network.")}
     if not found:
         raise ValueError(f"{path} was not written by a PyTorch recipe; --from takes such files only")
-    return found
+    return {key.removeprefix("network."): torch.from_numpy(array.copy()) for key, array in found.items()}
 
 
 def tail_for(tail: dict, scale: int, channels: int) -> dict:

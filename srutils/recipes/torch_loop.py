@@ -179,17 +179,20 @@ class Trainer:
         validate : callable
             From the averaged network to figures for the record, ``val_psnr`` among them.
         """
+        from tqdm import tqdm
+
         run = self.run
         if feed.size % self.accelerator.num_processes:
-            raise ValueError(
-                f"{self.accelerator.num_processes} processes cannot share a batch of {feed.size} evenly"
-            )
+            n = self.accelerator.num_processes
+            raise ValueError(f"{n} processes cannot share a batch of {feed.size} evenly")
         self.load()
         self._plan(feed, update, validate)
         run.resume(self.step)
         feed.start, every = self.step, max(1, min(250, run.steps // 10))
         batches, began = iter(feed), time.perf_counter() - self.elapsed
-        with run.interruptible() as asked, self._bar() as bar:
+        shown = {"total": run.steps, "initial": self.step, "desc": run.recipe.name, "file": sys.stderr}
+        shown["disable"] = None if self.accelerator.is_main_process else True
+        with run.interruptible() as asked, tqdm(**shown) as bar:
             while self.step < run.steps:
                 self.take(update, next(batches))
                 bar.update()
@@ -201,12 +204,6 @@ class Trainer:
                 if asked.is_set():
                     self._stop()
         batches.close()
-
-    def _bar(self):
-        from tqdm import tqdm
-
-        options = {"total": self.run.steps, "initial": self.step, "desc": self.run.recipe.name}
-        return tqdm(**options, disable=None if self.accelerator.is_main_process else True, file=sys.stderr)
 
     def _agree(self, value):
         from accelerate.utils import broadcast_object_list
@@ -261,7 +258,7 @@ class Trainer:
         return copy.deepcopy(self.average).to("cpu").eval()
 
     def facts(self) -> dict:
-        """Return what a card says of the framework."""
+        """Return what a card says of the framework and the loop."""
         from srutils import course
 
         torch, accelerate = map(course.version_of, ("torch", "accelerate"))
@@ -269,6 +266,7 @@ class Trainer:
             "framework": f"PyTorch {torch}, Accelerate {accelerate}",
             "precision": self.accelerator.mixed_precision.replace("no", "float32"),
             "processes": self.accelerator.num_processes,
+            "method": "Adam; rate: warm-up, constant, linear to 0 in the last fifth; weights averaged",
         }
 
     def close(self) -> None:
