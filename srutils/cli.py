@@ -46,17 +46,11 @@ def upscale(
     ] = None,
     blend: Annotated[float, typer.Option(help="Share of bicubic: 0 (the model alone) to 1.")] = 0.0,
     tile: Annotated[
-        int | None,
-        typer.Option(help="Side, in pixels, of the squares a network sees; else as memory allows."),
+        int | None, typer.Option(help="Pixels a side that a network sees at once; else as memory allows.")
     ] = None,
-    engine: Annotated[
-        str, typer.Option(help="auto, onnxruntime, openvino, openvino-bf16 (rounds).")
-    ] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime, openvino, or openvino-bf16.")] = "auto",
     ensemble: Annotated[
-        bool,
-        typer.Option(
-            "--ensemble", help="Mean of eight flips and turns; writes their spread, a quarter of the error."
-        ),
+        bool, typer.Option("--ensemble", help="Mean of eight views; their spread is a quarter of the error.")
     ] = False,
     samples: Annotated[
         int | None, typer.Option(help="Posterior models: mean of so many that fit; writes their spread, too.")
@@ -66,13 +60,11 @@ def upscale(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the samples: the same seed gives the same ones.")] = 0,
     limits: Annotated[
-        str | None,
-        typer.Option("--range", metavar="LOW,HIGH", help="FITS, floats: what a network sees as 0 and 1."),
+        str | None, typer.Option("--range", metavar="LOW,HIGH", help="What a network sees as 0 and 1.")
     ] = None,
     hdu: Annotated[str | None, typer.Option(help="Extension of FITS files: 1, SCI, or SCI,2.")] = None,
     values: Annotated[
-        str | None,
-        typer.Option(help="FITS: amount (shared by smaller pixels) or intensity, whatever BUNIT says."),
+        str | None, typer.Option(help="FITS: amount (smaller pixels share it) or intensity; else by BUNIT.")
     ] = None,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave what is there.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
@@ -137,15 +129,11 @@ def evaluate(
         str, typer.Argument(help="A model's name (see `srutils models`) or the path of a .onnx file.")
     ],
     data: Annotated[
-        str,
-        typer.Option(
-            help="deeplense, telescope, or a folder of HR images (classifier: one folder for each class)."
-        ),
+        str, typer.Option(help="deeplense, telescope, or a folder of HR images (classifier: by class).")
     ],
     scale: Annotated[int | None, typer.Option(help="How many times larger; else a network's own.")] = None,
     n: Annotated[
-        int | None,
-        typer.Option(help="Number of lenses (300; 1500 for a classifier), or of files in the folder (all)."),
+        int | None, typer.Option(help="Number of lenses (300; 1500 for a classifier), or of files (all).")
     ] = None,
     seed: Seed = 0,
     protocol: Annotated[
@@ -194,12 +182,10 @@ def _classes_table(result: dict) -> str:
 @app.command()
 def scoreboard(
     data: Annotated[
-        list[str] | None,
-        typer.Option(help="deeplense, telescope, photos, or a folder of HR images; may be repeated (all)."),
+        list[str] | None, typer.Option(help="deeplense, telescope, photos, or a folder; repeatable (all).")
     ] = None,
     model: Annotated[
-        list[str] | None,
-        typer.Option(help="An upscaler's name or the path of a .onnx file; may be repeated (all)."),
+        list[str] | None, typer.Option(help="An upscaler's name or an .onnx file; repeatable (all).")
     ] = None,
     scale: Annotated[int | None, typer.Option(help="Only this one.")] = None,
     n: Annotated[int | None, typer.Option(help="Lenses (300), or photographs (all), a test set.")] = None,

@@ -25,10 +25,8 @@ codecs.register_error("srutils-spell", spell)
 def spell_what_is_lacking() -> None:
     """Let standard output and error print every text, whatever their encoding."""
     for stream in (sys.stdout, sys.stderr):
-        # a notebook's streams have no such method, and lack nothing
-        if getattr(stream, "errors", None) in ("strict", "surrogateescape") and hasattr(
-            stream, "reconfigure"
-        ):
+        refuses = getattr(stream, "errors", None) in ("strict", "surrogateescape")
+        if refuses and hasattr(stream, "reconfigure"):  # a notebook's streams lack both, and no character
             stream.reconfigure(errors="srutils-spell")
 
 

@@ -247,7 +247,7 @@ def test_any_range_is_brought_to_the_networks_and_back(tmp_path, low, unit, chan
     up, seen = choose_upscaler(Options(str(model)), True, array.shape[:2], Report(tmp_path)), []
     run_ = up.steps[0]._run
     up.steps[0]._run = lambda x: seen.append(x) or run_(x)
-    out, _ = enlarge_values(up, array, Options())
+    out, *_ = enlarge_values(up, array, Options())
     expected = array.repeat(2, 0).repeat(2, 1)
     np.testing.assert_allclose(out, expected, atol=1e-6 * max(unit, abs(low)))
     assert seen[0].min() > -1.5 and seen[0].max() < 1.5 and np.ptp(seen[0]) > 0.3

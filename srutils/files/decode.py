@@ -65,9 +65,7 @@ def _read_npy(path: Path) -> np.ndarray:
     if stored.ndim == 3 and stored.shape[-1] not in (1, 3) and stored.shape[0] in (1, 3):
         stored = np.moveaxis(stored, 0, -1)
     if not is_picture(stored.shape):
-        raise Unusable(
-            f"expected an array (H, W), (H, W, C) or (C, H, W), C 1 or 3; got shape {stored.shape}"
-        )
+        raise Unusable(f"expected an array (H, W), (H, W, C) or (C, H, W), C 1 or 3; got {stored.shape}")
     check_size(stored.shape[1], stored.shape[0])
     return np.array(stored, stored.dtype.newbyteorder("="))  # 16 bits are 16 bits in either order
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, features
+from PIL.PngImagePlugin import PngInfo
 
 from srutils.files.metadata import JPEG, comment_for, exif_for, png_chunks, xmp_for
 from srutils.files.picture import Picture
@@ -30,28 +32,21 @@ def check_target(path: str | os.PathLike, bits: int, size: tuple[int, int], tran
     transparent : bool
         Whether it has an alpha channel.
     """
-    suffix, problem = Path(path).suffix.lower(), f"cannot write {Path(path).name}:"
-    if suffix not in SUFFIXES:
-        raise ValueError(f"{problem} expected a name that ends in one of {' '.join(SUFFIXES)}")
+    suffix = Path(path).suffix.lower()
     allowed = DEPTHS.get(suffix, (8,))
-    if bits not in allowed:
-        raise ValueError(f"{problem} {bits} bits; {suffix} takes {', '.join(map(str, allowed))}")
-    if suffix == ".avif" and not _has_avif():
-        raise ValueError(f"{problem} this Pillow was built without AVIF; use .png, .tif or .webp")
-    if transparent and suffix in OPAQUE:
-        raise ValueError(
-            f"{problem} {suffix} holds no transparency, which the picture has; use .png, .tif or .webp"
-        )
-    if max(size) > SIDES.get(suffix, 2**31 - 1):
-        raise ValueError(
-            f"{problem} {size[1]} x {size[0]} pixels; {suffix} stores at most {SIDES[suffix]} a side"
-        )
-
-
-def _has_avif() -> bool:
-    from PIL import features
-
-    return features.check("avif")
+    if suffix not in SUFFIXES:
+        reason = f"expected a name that ends in one of {' '.join(SUFFIXES)}"
+    elif bits not in allowed:
+        reason = f"{bits} bits; {suffix} takes {', '.join(map(str, allowed))}"
+    elif suffix == ".avif" and not features.check("avif"):
+        reason = "this Pillow was built without AVIF; use .png, .tif or .webp"
+    elif transparent and suffix in OPAQUE:
+        reason = f"{suffix} holds no transparency, which the picture has; use .png, .tif or .webp"
+    elif max(size) > SIDES.get(suffix, 2**31 - 1):
+        reason = f"{size[1]} x {size[0]} pixels; {suffix} stores at most {SIDES[suffix]} a side"
+    else:
+        return
+    raise ValueError(f"cannot write {Path(path).name}: {reason}")
 
 
 def encode(file, picture: Picture, suffix: str) -> None:
@@ -82,9 +77,6 @@ def encode(file, picture: Picture, suffix: str) -> None:
 
 
 def _write_pillow(file, pixels: np.ndarray, picture: Picture, suffix: str) -> None:
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
     form, meta = "JPEG" if suffix in JPEG else suffix[1:].upper(), picture.meta
     options = {
         "JPEG": {"quality": 95, "subsampling": 0, "comment": comment_for(meta)},

@@ -13,9 +13,7 @@ from srutils.files.encode import SUFFIXES
 from srutils.files.picture import Unusable
 
 
-def image_files(
-    path: str | os.PathLike, recursive: bool = False, suffixes: tuple[str, ...] = SUFFIXES
-) -> list[Path]:
+def image_files(path: str | os.PathLike, recursive: bool = False) -> list[Path]:
     """List the picture files of a folder (by suffix, hidden files left out), sorted by relative path.
 
     Raises
@@ -31,7 +29,7 @@ def image_files(
     if not path.is_dir():
         raise FileNotFoundError(f"no such folder: {path}")
     names = (f.relative_to(path) for f in path.glob("**/*" if recursive else "*"))
-    shown = [n for n in names if n.name.lower().endswith(suffixes) and not any(p[0] == "." for p in n.parts)]
+    shown = [n for n in names if n.name.lower().endswith(SUFFIXES) and not any(p[0] == "." for p in n.parts)]
     return [path / n for n in sorted(shown, key=Path.as_posix) if (path / n).is_file()]
 
 

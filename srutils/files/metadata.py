@@ -10,6 +10,9 @@ import re
 import struct
 import warnings
 
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo, iTXt
+
 from srutils.files.picture import Metadata, Picture
 
 ORIENTATION = 274  # the tag of EXIF and TIFF that says how a camera was held
@@ -61,8 +64,6 @@ def collect(image, meta: Metadata) -> None:
 
 def _exif(image):
     """Read EXIF; ``image.getexif`` forgets, the second time, that it could not."""
-    from PIL import Image
-
     if "exif" not in image.info:
         return image.getexif()
     tags = Image.Exif()
@@ -154,8 +155,6 @@ def exif_for(picture: Picture, suffix: str):
     Where it states the size in pixels, that is the new one. In formats that have no other place for the
     density it is added.
     """
-    from PIL import Image
-
     meta, exif, (height, width) = picture.meta, Image.Exif(), picture.pixels.shape[:2]
     if meta.exif is not None and not (suffix in JPEG and len(meta.exif) > LONGEST["exif"]):
         exif.load(meta.exif)
@@ -183,8 +182,6 @@ def xmp_for(picture: Picture, suffix: str) -> bytes | None:
 
 def png_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
     """Return what stands in a PNG file beside profile, EXIF and density, as (kind, body)."""
-    from PIL.PngImagePlugin import PngInfo, iTXt
-
     info, meta = PngInfo(), picture.meta
     for kind, body in meta.colour.items():
         if not meta.icc or kind == "cICP":  # a profile says it all

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from srutils.files.picture import Unusable
 
@@ -55,9 +56,8 @@ def _is_pickled(path: str | os.PathLike) -> bool:
             return start[:1] == b"\x80"
         file.seek(0)
         try:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0
-            read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
+            old = npy_format.read_magic(file) == (1, 0)
+            read = npy_format.read_array_header_1_0 if old else npy_format.read_array_header_2_0
             return read(file)[2].hasobject
         except ValueError:
             return False

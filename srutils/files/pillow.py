@@ -7,6 +7,7 @@ import io
 import os
 
 import numpy as np
+from PIL import ImageCms, ImageFile
 
 from srutils.files.picture import Unusable
 
@@ -44,13 +45,10 @@ def decode_pillow(image) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _cmyk_to_rgb(image):
-    from PIL import ImageCms
-
     if profile := image.info.get("icc_profile"):
         try:
-            return ImageCms.profileToProfile(
-                image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
+            srgb = ImageCms.createProfile("sRGB")
+            return ImageCms.profileToProfile(image, io.BytesIO(profile), srgb, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError):
             pass  # a damaged profile: as if there were none
     return image.convert("RGB")
@@ -58,8 +56,6 @@ def _cmyk_to_rgb(image):
 
 def load(image) -> None:
     """Decode; a truncated file raises, even where other code told Pillow to fill the rest with grey."""
-    from PIL import ImageFile
-
     tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         with _libtiff_silenced() if image.format == "TIFF" else contextlib.nullcontext():

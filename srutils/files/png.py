@@ -7,6 +7,7 @@ import struct
 import zlib
 
 import numpy as np
+from PIL import Image
 
 from srutils.files.metadata import collect, exif_for, png_chunks
 from srutils.files.picture import Metadata, Picture, check_size, full_scale
@@ -31,8 +32,6 @@ def decode_png(data: bytes) -> Picture:
 
     Every check sum is verified: a damaged chunk of the pixels raises, any other one is left out and named.
     """
-    from PIL import Image
-
     data, key, others = _split(data)
     with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
         check_size(*image.size)
@@ -70,8 +69,6 @@ def _split(data: bytes) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
 
 def _metadata(chunks: list[tuple[str, bytes]]) -> Metadata:
     """Read each chunk from a small PNG file of its own, so that a bad one spoils no other."""
-    from PIL import Image
-
     meta = Metadata()
     head = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
     tail = chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
@@ -108,7 +105,6 @@ def _decode_deep(data: bytes, kind: int) -> tuple[np.ndarray, np.ndarray | None]
     PNG is big-endian: decoded as if it were little-endian, the "high" byte is the low one, so two passes give
     both. Grey + alpha has no little-endian form, but its 32 bits a pixel can be read as four 8-bit channels.
     """
-    from PIL import Image
 
     def decode(raw_mode: str) -> np.ndarray:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:

@@ -7,20 +7,10 @@ import math
 import struct
 
 import numpy as np
+from PIL import Image, TiffTags
+from PIL.TiffImagePlugin import IFDRational
 
-from srutils.files.metadata import (
-    EXIF_IFD,
-    GPS_IFD,
-    ORIENTATION,
-    RESOLUTION,
-    UNIT,
-    add_exif,
-    add_icc,
-    add_xmp,
-    exif_for,
-    read_parts,
-    xmp_for,
-)
+from srutils.files import metadata
 from srutils.files.picture import Metadata, Picture, Unusable, check_size, full_scale
 from srutils.files.pillow import decode_pillow
 
@@ -31,7 +21,7 @@ OF_PILLOW = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946)
 # Tags that EXIF has, too, beside its own directory and GPS: description, make, model, page and document name,
 # software, date, artist, computer, white point, primaries, rating, copyright, and the titles of Windows.
 OF_EXIF = {269, 270, 271, 272, 285, 305, 306, 315, 316, 318, 319, 18246, 18249, 33432, *range(40091, 40096)}
-OF_EXIF |= {EXIF_IFD, GPS_IFD, ORIENTATION, *RESOLUTION, UNIT}
+OF_EXIF |= {metadata.EXIF_IFD, metadata.GPS_IFD, metadata.ORIENTATION, *metadata.RESOLUTION, metadata.UNIT}
 # Tags of the file's layout, and of reduced copies.
 OF_LAYOUT = {*range(254, 269), *range(273, 285), *range(286, 294), 296, 297, 317, *range(320, 326), 330}
 OF_LAYOUT |= {332, 334, *range(336, 348), *range(512, 533), XMP, ICC}
@@ -48,7 +38,6 @@ def decode_tiff(data: bytes) -> Picture:
         Strips or tiles are missing, or it is of a kind that is not supported; with the cure if there is one.
     """
     import tifffile
-    from PIL import Image
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page, meta = file.pages[0], Metadata()
@@ -86,11 +75,11 @@ def _beyond_pillow(file) -> bool:
 
 def _check_whole(page, size: int) -> None:
     """Refuse a file that lacks strips or tiles, which a decoder would fill with black."""
+    if page.compression == 6:  # JPEG of old: one block, whatever the tags say
+        return
     strips = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     lacking = any(not offset or not count or offset + count > size for offset, count in strips)
-    if page.compression != 6 and (
-        lacking or len(strips) < math.prod(page.chunked)
-    ):  # 6: JPEG of old, one block
+    if lacking or len(strips) < math.prod(page.chunked):
         raise Unusable("the file is truncated")
 
 
@@ -129,18 +118,15 @@ def _decode_deep(page) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _collect(data: bytes, file, page, meta: Metadata) -> None:
     """Add to `meta` what the tags of a page say beside its layout."""
-    from PIL import Image, TiffTags
-    from PIL.TiffImagePlugin import IFDRational
-
     if icc := page.tags.valueof(ICC):
-        add_icc(bytes(icc), meta)
+        metadata.add_icc(bytes(icc), meta)
     if xmp := page.tags.valueof(XMP):
-        add_xmp(bytes(xmp) if not isinstance(xmp, str) else xmp, meta)
+        metadata.add_xmp(bytes(xmp) if not isinstance(xmp, str) else xmp, meta)
     exif = Image.Exif()
     if _beyond_pillow(file):
         for tag in page.tags:
             value = IFDRational(*tag.value) if tag.dtype == 5 and tag.count == 1 else tag.value
-            if tag.code not in (EXIF_IFD, GPS_IFD):
+            if tag.code not in (metadata.EXIF_IFD, metadata.GPS_IFD):
                 exif[tag.code] = value
             else:
                 meta.lost.append(f"TIFF tag {TiffTags.lookup(tag.code).name}")
@@ -155,12 +141,12 @@ def _collect(data: bytes, file, page, meta: Metadata) -> None:
         exif[DESCRIPTION] = page.description
         if page.description.startswith(('{"shape"', "ImageJ=")):
             del exif[DESCRIPTION]
-    if exif.get(UNIT, 2) not in (2, 3):  # a ratio of the pixels' sides, not a density
-        for tag in (*RESOLUTION, UNIT):
+    if exif.get(metadata.UNIT, 2) not in (2, 3):  # a ratio of the pixels' sides, not a density
+        for tag in (*metadata.RESOLUTION, metadata.UNIT):
             exif.pop(tag, None)
-    read_parts(exif)  # here, where places count from the beginning of the file
+    metadata.read_parts(exif)  # here, where places count from the beginning of the file
     exif.bigtiff = False
-    add_exif(exif, meta)
+    metadata.add_exif(exif, meta)
 
 
 def write_tiff(file, pixels: np.ndarray, picture: Picture) -> None:
@@ -192,12 +178,10 @@ def write_tiff(file, pixels: np.ndarray, picture: Picture) -> None:
 
 def _tags_for(picture: Picture):
     """Return what EXIF and XMP say as tags of a TIFF file."""
-    from PIL import Image
-
-    tags = exif_for(picture, ".tif") or Image.Exif()
-    for tag in [tag for tag in tags if tag in OF_LAYOUT | {*RESOLUTION, UNIT}]:
+    tags = metadata.exif_for(picture, ".tif") or Image.Exif()
+    for tag in [tag for tag in tags if tag in OF_LAYOUT | {*metadata.RESOLUTION, metadata.UNIT}]:
         del tags[tag]
-    if xmp := xmp_for(picture, ".tif"):
+    if xmp := metadata.xmp_for(picture, ".tif"):
         tags[XMP] = xmp
     return tags
 

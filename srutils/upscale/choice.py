@@ -33,9 +33,8 @@ def default_models(measured: bool, scale: float, compressed: bool = False) -> li
     if measured or scale > MOST_BY_NETWORK:
         return ["bicubic"]
     scored = [card for card in model_cards() if "Set5" in card.get("metrics", {})]
-    best = {
-        card["scale"]: card["name"] for card in sorted(scored, key=lambda c: c["metrics"]["Set5"]["psnr"])
-    }
+    scored.sort(key=lambda card: card["metrics"]["Set5"]["psnr"])
+    best = {card["scale"]: card["name"] for card in scored}
     if compressed and any(card["name"] == SPOILED for card in model_cards()):
         return [SPOILED, *(best[step] for step in shortest_chain(list(best), scale / 4) if scale > 4)]
     return [best[step] for step in shortest_chain(list(best), scale)] or ["bicubic"]
@@ -83,17 +82,15 @@ def result_size(options: Options, height: int, width: int) -> tuple[int, int] | 
         return None
     ratio = options.width / width if options.width else options.height / height
     high, wide = (max(1, int(side * ratio + 0.5)) for side in (height, width))
-    size = options.height or high, options.width or wide
-    if abs(size[0] - high) > 1:
+    rows, columns = options.height or high, options.width or wide
+    if abs(rows - high) > 1:
         raise Unusable(
-            f"{size[1]} x {size[0]} pixels would distort its {width} x {height}: with a width of {size[1]} "
+            f"{columns} x {rows} pixels would distort its {width} x {height}: with a width of {columns} "
             f"goes a height of {high}; give one of the two"
         )
-    if size[0] < height or size[1] < width:
-        raise Unusable(
-            f"it has {width} x {height} pixels; srutils only enlarges, not to {size[1]} x {size[0]}"
-        )
-    return size
+    if rows < height or columns < width:
+        raise Unusable(f"it has {width} x {height} pixels; srutils only enlarges, not to {columns} x {rows}")
+    return rows, columns
 
 
 def choose_upscaler(
@@ -133,17 +130,16 @@ def choose_upscaler(
     scale = options.scale or (size and max(size[0] / h, size[1] / w))
     if size and size[0] % h == size[1] % w == 0 and size[0] // h == size[1] // w:
         scale = size[0] // h
-    names = ["bicubic"] if options.blend == 1 else [options.model or ""]
+    note = report.notes.append
+    names = ["bicubic"] if options.blend == 1 else [options.model]
     if not names[0]:
         names = default_models(measured, scale, compressed is not None)
-        report.notes.append(_why(names, measured, scale, compressed))
+        note(_why(names, measured, scale, compressed))
     steps = _steps(options, names, scale)
     scale = scale or steps[0].scale
     name = " + ".join(step.name for step in steps) or names[0]
     if whole and not isinstance(scale, int):
-        raise Unusable(
-            f"FITS images grow by whole numbers, which keeps their sky in place; asked for x{scale:g}"
-        )
+        raise Unusable(f"FITS images grow by whole numbers, to keep the sky in place; asked for x{scale:g}")
     up = Chain(
         name,
         scale,
@@ -162,13 +158,11 @@ def choose_upscaler(
         result = " x ".join(map(str, (*planes, *up.size)))
         raise Unusable(f"the result would have {result} pixels; at most {MAX_OUTPUT} in all")
     if steps and up.resizes:
-        report.notes.append(
-            f"{name} makes x{up.factor}, which is reduced to {up.size[1]} x {up.size[0]} pixels"
-        )
+        note(f"{name} makes x{up.factor}, which is reduced to {up.size[1]} x {up.size[0]} pixels")
     if options.limits is not None and name in INTERPOLATION:
-        report.notes.append(f"{name} takes all ranges alike: --range changes nothing")
+        note(f"{name} takes all ranges alike: --range changes nothing")
     if options.ensemble and name in INTERPOLATION:
-        report.notes.append(f"{name} treats flips and turns alike: --ensemble changes nothing")
+        note(f"{name} treats flips and turns alike: --ensemble changes nothing")
     return up
 
 
@@ -189,7 +183,8 @@ def _why(names: list[str], measured: bool, scale: float, compressed: str | None)
 
 def _steps(options: Options, names: list[str], scale: float | None) -> tuple[Upscaler, ...]:
     """Open upscalers; a network that is not enough is applied again. None for interpolation by a fraction."""
-    if (name := names[0]) in CLASSICAL:
+    name = names[0]
+    if name in CLASSICAL:
         if scale is None or scale == int(scale):  # without a scale, Upscaler.load says that one is needed
             return (open_upscaler(name, scale and int(scale), options.engine),)
         if name in METHODS:

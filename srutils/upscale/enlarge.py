@@ -14,6 +14,7 @@ from srutils.upscale.chain import Chain
 from srutils.upscale.memory import tile_side
 from srutils.upscale.messages import counted
 from srutils.upscale.options import LEAST_TILE, Options
+from srutils.upscale.samples import sampled
 from srutils.upscale.upscaler import DECONVOLVERS, INTERPOLATION
 
 
@@ -44,17 +45,21 @@ def enlarge_values(
     options: Options,
     after: Callable = lambda out, whole: None,
     limits: tuple[float, float] | None = None,
-) -> tuple[np.ndarray, np.ndarray | None]:
+    plane: int = 0,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Enlarge floats of any range, (H, W, C), NaN where there is no value.
 
-    `limits` is what the network is to see as 0 and 1, by default `range_for` of the values.
+    `limits` is what the network is to see as 0 and 1, by default `range_for` of the values; `plane` is as for
+    `srutils.upscale.samples.sampled`.
 
     Returns
     -------
     out : ndarray, float32
         After ``after(out, whole)``, which may change it; ``whole`` is the input without its holes.
     spread : ndarray or None
-        As from `enlarge_levels`, in the unit of the values.
+        As from `enlarge_levels`, or of the samples; in the unit of the values.
+    samples : ndarray (n, H * scale, W * scale, C), float32, or None
+        With `Options.keep_samples`.
 
     Raises
     ------
@@ -68,29 +73,26 @@ def enlarge_values(
         raise Unusable("it holds no finite value")
     low, high = limits or range_for(up, values[~hole], options)
     unit, whole = high - low, covered(values, hole)
-    out = np.empty((*up.size, whole.shape[-1]), np.float32)
+
+    def seen(values):
+        return ((values.astype(np.float64) - low) / unit).astype(np.float32)
+
     with np.errstate(over="ignore", invalid="ignore"):  # at the end of float32's own range
-        spread = _fill(
-            out,
-            up,
-            whole,
-            options,
-            lambda v: ((v.astype(np.float64) - low) / unit).astype(np.float32),
-            lambda sr: sr.astype(np.float64) * unit + low,
-        )
+        if options.samples:
+            out, spread, cube = sampled(up, seen(whole), low, unit, options, plane)
+        else:
+            out, cube = np.empty((*up.size, whole.shape[-1]), np.float32), None
+            spread = _fill(out, up, whole, options, seen, lambda sr: sr.astype(np.float64) * unit + low)
+            if spread is not None:
+                spread *= np.float32(unit)
         after(out, whole)
-        hole = enlarged_hole(up, hole)
-        out[hole] = np.nan
-        if spread is not None:
-            spread *= np.float32(unit)
-            spread[hole] = np.nan
-    return out, spread
-
-
-def enlarged_hole(up: Chain, hole: np.ndarray) -> np.ndarray:
-    """Return where the result has no value, of where its input has none: bool (H, W), each its own size."""
+    # of each pixel of the result, the one of the input that its centre lies in
     rows, columns = ((np.arange(m) * 2 + 1) * n // (2 * m) for m, n in zip(up.size, up.given, strict=True))
-    return hole[rows[:, None], columns]
+    hole = hole[rows[:, None], columns]
+    for image in (out, spread, *(() if cube is None else cube)):
+        if image is not None:
+            image[hole] = np.nan
+    return out, spread, cube
 
 
 def range_for(up: Chain, values: np.ndarray, options: Options, keep: bool = True) -> tuple[float, float]:

@@ -149,11 +149,8 @@ def folder_jobs(
             raise ValueError(f"{path} would become {made}, among what is to be enlarged; use another folder")
         for file in written(made, also):
             if file in owners:
-                raise ValueError(
-                    f"{owners[file]} and {path} would both become {file}; move or rename one of them"
-                    if file == made
-                    else f"{owners[file]} and {path} would both write {file}; move or rename one of them"
-                )
+                both = f"{owners[file]} and {path} would both {'become' if file == made else 'write'}"
+                raise ValueError(f"{both} {file}; move or rename one of them")
             owners[file] = path
         jobs.append((path, made))
     return jobs
@@ -190,7 +187,7 @@ def upscale_folder(
         There is no image, or the target is a file or the same folder; as `folder_jobs` and `Upscaler.load`.
     """
     source, target, options = Path(source), Path(target), Options(model, scale, **more)
-    if source.is_file() or not source.is_dir():
+    if not source.is_dir():
         raise FileNotFoundError(f"no such folder: {source}")
     if target.is_file():
         raise ValueError(f"{target} is a file; {source} is a folder, so expected a folder for the results")

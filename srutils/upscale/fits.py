@@ -18,7 +18,6 @@ from srutils.upscale.enlarge import enlarge_values, range_for, takes_ensemble
 from srutils.upscale.fits_header import LEVELS, check_axes, enlarged_header, is_number
 from srutils.upscale.fits_units import area_power
 from srutils.upscale.options import Options, Report
-from srutils.upscale.samples import sampled_values
 from srutils.upscale.upscaler import INTERPOLATION, Upscaler
 
 # Of Gaussian sources, FWHM 2 to 4 LR pixels, without noise; the tests measure it.
@@ -45,17 +44,13 @@ def upscale_fits(source: Path, target: Path, options: Options) -> Report:
     axes = check_axes(image.header, image.data.shape)
     up = choose_upscaler(options, True, (count, h, w), report, whole=True)
     header = enlarged_header(image.header, up.scale)
-    header.add_history(
-        f"enlarged {up.scale} times by srutils {version_of('srutils')}, {up.name}; "
-        f"from {image.name} of {source.name}"
-    )
+    made = f"enlarged {up.scale} times by srutils {version_of('srutils')}, {up.name}"
+    header.add_history(f"{made}; from {image.name} of {source.name}")
     if "DATE" in header:
         header["DATE"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     if "FILENAME" in header:
         header["FILENAME"] = target.name
-    for note in (*image.notes, axes):
-        if note:
-            report.notes.append(note)
+    report.notes += [*image.notes, *([axes] if axes else [])]
     if image.others:
         report.notes.append(f"only {image.name} is enlarged; --hdu chooses among {image.others}")
     if image.flags:
@@ -111,22 +106,23 @@ def _power(image, header, up: Upscaler, options: Options, report: Report) -> int
 
 def _warn(image, up: Upscaler, options: Options, report: Report) -> None:
     """Say what an astronomer should know before measuring on the result."""
+    note = report.notes.append
     if ERROR_NAMES.fullmatch(image.name.split(" ")[-1].split(",")[0]):
-        report.notes.append(
+        note(
             f"{image.name} seems to hold errors: neighbouring pixels of an enlarged image are correlated, so "
-            "that errors do not add in quadrature",
+            "that errors do not add in quadrature"
         )
     if up.name in INTERPOLATION:  # interpolation keeps places and light by itself
         return
     lens = up.card.get("channels", "gray") == "gray"
     knows = "a simulated telescope, its PSF and its noise" if lens else "photographs"
-    report.notes.append(f"{up.name} knows {knows}: detect and measure on the input, not on its picture")
+    note(f"{up.name} knows {knows}: detect and measure on the input, not on its picture")
     if up.samples:
-        report.notes.append(f"its error bars hold for lenses like those that {up.name} knows, and no others")
+        note(f"its error bars hold for lenses like those that {up.name} knows, and no others")
     elif up.card and not options.ensemble:
-        report.notes.append(SHIFT_NOTE)
+        note(SHIFT_NOTE)
     if np.isfinite(image.data).any() and contrast(image.data) < LEAST_CONTRAST:
-        report.notes.append(f"hardly anything stands out of the noise: {up.name} will take noise for sources")
+        note(f"hardly anything stands out of the noise: {up.name} will take noise for sources")
 
 
 def _planes(data: np.ndarray, up: Upscaler, header, options: Options) -> tuple:
@@ -153,13 +149,10 @@ def _planes(data: np.ndarray, up: Upscaler, header, options: Options) -> tuple:
     for i, plane in enumerate(data):
         if not np.isfinite(plane).any() and n > 1:  # one plane of a cube may be empty
             continue
-        if options.samples:
-            values, deviation, pictures = sampled_values(up, plane, options, limits, i)
-            if cube is not None:
-                cube[:, i] = pictures[..., 0]
-        else:
-            values, deviation = enlarge_values(up, plane, options, after, limits)
+        values, deviation, pictures = enlarge_values(up, plane, options, after, limits, i)
         out[i] = values[..., 0]
         if spread is not None:
             spread[i] = deviation[..., 0]
+        if cube is not None:
+            cube[:, i] = pictures[..., 0]
     return out, spread, cube

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import math
@@ -136,7 +137,8 @@ def _clean(header: bytes) -> bytes:
 
 def _image(file, hdu, notes=()) -> FitsImage:
     labels = [_label(one) for one in file]
-    images = {i: _title(i, *labels[i]) for i, one in enumerate(file) if _is_image(one)}
+    pictures = [i for i, one in enumerate(file) if one.is_image and one.header.get("NAXIS", 0) >= 2]
+    images = {i: _title(i, *labels[i]) for i in pictures}
     number = _find(labels, images, hdu)
     axes = file[number].shape
     if 0 in axes:
@@ -158,20 +160,14 @@ def _image(file, hdu, notes=()) -> FitsImage:
     return FitsImage(data, header, name, ", ".join(images.values()), flags, tables, notes)
 
 
-def _is_image(one) -> bool:
-    return one.is_image and one.header.get("NAXIS", 0) >= 2
-
-
 def _label(one) -> tuple[str, int]:
     """Name and version of an extension; a card that cannot be read counts as none."""
-    try:
+    name, version = "", 1
+    with contextlib.suppress(Exception):  # of several kinds: VerifyError, ValueError
         name = one.name.strip().upper()
-    except Exception:  # of several kinds: VerifyError, ValueError
-        name = ""
-    try:
-        return name, _version(one.ver)
-    except Exception:
-        return name, 1
+    with contextlib.suppress(Exception):
+        version = _version(one.ver)
+    return name, version
 
 
 def _version(value) -> int:
@@ -263,10 +259,9 @@ def write_fits(
     check_fits_target(path)
     data = data if data.dtype.kind in "iu" else np.asarray(data, np.float32)
     hdus = [fits.PrimaryHDU(data, _primary(header))]
-    if spread is not None:
-        hdus.append(fits.ImageHDU(np.asarray(spread, np.float32), header, name="UNCERTAINTY"))
-    if samples is not None:
-        hdus.append(fits.ImageHDU(np.asarray(samples, np.float32), header, name="SAMPLES"))
+    for name, values in {"UNCERTAINTY": spread, "SAMPLES": samples}.items():
+        if values is not None:
+            hdus.append(fits.ImageHDU(np.asarray(values, np.float32), header, name=name))
     hdus.extend(tables)
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with aside(path) as temporary, opened(temporary, "wb") as file, warnings.catch_warnings():

@@ -93,13 +93,6 @@ def _upscaler(path: Path, run: Callable, channels: int, scale: int, unit: int) -
         field = receptive_field(run, channels, unit, FIELD_TRIED)
     except ValueError:  # it sees further
         field = FIELD_ASSUMED
-    card = {
-        "name": path.stem,
-        "task": "upscale",
-        "scale": scale,
-        "channels": "rgb" if channels == 3 else "luma",
-        "input": "lr",
-        "receptive_field": field,
-        "multiple": unit,
-    }
+    kind = "rgb" if channels == 3 else "luma"
+    card = {"channels": kind, "input": "lr", "receptive_field": field, "multiple": unit}
     return Upscaler(path.stem, scale, card, run)

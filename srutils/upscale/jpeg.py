@@ -12,15 +12,12 @@ MEAN_AT_50 = 57.625  # mean of the luma table that libjpeg, and nearly every cam
 
 def jpeg_quality(source: Path) -> float | None:
     """Estimate the quality, 1 to 100, from a JPEG file's luma table; None for any other file."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
-    with open(source, "rb") as file:
-        if file.read(2) != b"\xff\xd8":
-            return None
     try:
-        with Image.open(source) as image:
-            table = getattr(image, "quantization", {}).get(0)
-    except OSError:  # not a file that Pillow reads
+        with Image.open(source, formats=("JPEG",)) as image:
+            table = image.quantization.get(0)
+    except UnidentifiedImageError:
         return None
     if not table:
         return None

@@ -18,7 +18,6 @@ from srutils.upscale.choice import choose_upscaler
 from srutils.upscale.enlarge import enlarge_levels, enlarge_values
 from srutils.upscale.jpeg import compression, compression_note
 from srutils.upscale.options import Options, Report
-from srutils.upscale.samples import sampled_values
 
 
 def upscale_picture(source: Path, target: Path, options: Options) -> Report:
@@ -47,10 +46,7 @@ def upscale_picture(source: Path, target: Path, options: Options) -> Report:
     if levels:
         out, spread = enlarge_levels(up, pixels, bits, options)
     else:
-        if options.samples:
-            values, spread, cube = sampled_values(up, pixels, options)
-        else:
-            values, spread = enlarge_values(up, pixels, options)
+        values, spread, cube = enlarge_values(up, pixels, options)
         out = values if bits == 32 else from_float(values, bits)
     if alpha is not None:
         alpha, _ = enlarge_levels(up.bicubic(), alpha, bits, Options())
@@ -63,9 +59,8 @@ def upscale_picture(source: Path, target: Path, options: Options) -> Report:
 
 def beside(target: Path, what: str) -> Path:
     """Return the file beside a picture or array that holds its "uncertainty", or the "samples" behind it."""
-    return target.with_name(
-        f"{target.stem}_{what}{'.npy' if _is_npy(target) or what == 'samples' else '.tif'}"
-    )
+    suffix = ".npy" if _is_npy(target) or what == "samples" else ".tif"
+    return target.with_name(f"{target.stem}_{what}{suffix}")
 
 
 def _is_npy(path: Path) -> bool:
