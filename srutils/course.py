@@ -20,6 +20,7 @@ from pathlib import Path
 
 BANNER_PACKAGES = ("numpy", "scikit-image", "matplotlib", "torch", "tensorflow", "keras", "onnxruntime")
 
+
 def checkout() -> Path | None:
     """Return the root of the course's checkout if this module runs from one, else None."""
     root = Path(__file__).resolve().parents[1]
@@ -59,9 +60,8 @@ def cache_dir() -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(
-            f"cannot create the cache folder {str(path)!r} ({error.strerror}); set SR_CACHE"
-        ) from error
+        problem = f"cannot create the cache folder {str(path)!r} ({error.strerror})"
+        raise OSError(f"{problem}; set SR_CACHE") from error
     return path
 
 
@@ -89,14 +89,18 @@ def find_data(name: str) -> Path | None:
     return next((folder / relative for folder in folders if (folder / relative).exists()), None)
 
 
+def _shipped(name: str) -> Path:
+    root = checkout()
+    return (root / "data" if root is not None else Path(__file__).resolve().parent) / name
+
+
 def models_dir() -> Path:
     """Return the folder of the shipped model files; a lesson's full run writes its own there.
 
     It is ``data/models`` of the checkout; without one, ``models`` of the installed package, where a wheel has
     a copy of these files.
     """
-    root = checkout()
-    return root / "data" / "models" if root is not None else Path(__file__).resolve().parent / "models"
+    return _shipped("models")
 
 
 def experiment(name: str) -> dict:
@@ -110,9 +114,7 @@ def experiment(name: str) -> dict:
     FileNotFoundError
         There are no results of this name.
     """
-    root = checkout()
-    folder = root / "data" if root is not None else Path(__file__).resolve().parent
-    return json.loads((folder / "experiments" / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads((_shipped("experiments") / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def seed_everything(seed: int) -> None:
@@ -223,9 +225,7 @@ def banner(*packages: str) -> None:
 
     spell_what_is_lacking()
     data = data_dir()
-    sources = (
-        "built in or simulated (SR_DATA is not set)" if data is None else f"SR_DATA = {short_path(data)}"
-    )
+    sources = f"SR_DATA = {short_path(data)}" if data else "built in or simulated (SR_DATA is not set)"
     versions = ", ".join(f"{name} {version_of(name)}" for name in packages or BANNER_PACKAGES)
     gpu = accelerator() or "no GPU (none is needed)"
     print(f"srutils {__version__}, Python {platform.python_version()} on {platform.system()}")
@@ -233,6 +233,5 @@ def banner(*packages: str) -> None:
     print(f"hardware: {os.cpu_count()} CPU cores, {gpu}")
     print(f"data:     {sources}")
     print(f"cache:    {short_path(cache_dir())}")
-    advice = gpu_advice()
-    if advice:
+    if advice := gpu_advice():
         print(advice)

@@ -81,9 +81,8 @@ def jpeg(image: np.ndarray, quality: int, full_colour: bool = False) -> np.ndarr
     image = as_images(image)[0]
     levels, file = np.rint(image.clip(0, 1) * 255).astype(np.uint8), io.BytesIO()
     colour = {"subsampling": 0 if full_colour else 2} if image.shape[-1] == 3 else {}
-    Image.fromarray(levels.squeeze(-1) if image.shape[-1] == 1 else levels).save(
-        file, "jpeg", quality=int(quality), **colour
-    )
+    picture = Image.fromarray(levels.squeeze(-1) if image.shape[-1] == 1 else levels)
+    picture.save(file, "jpeg", quality=int(quality), **colour)
     return np.asarray(Image.open(file), np.float32).reshape(image.shape) / 255
 
 
@@ -105,7 +104,6 @@ def draw(scale: int, rng: np.random.Generator) -> list[tuple]:
         full_colour) and ("to LR", method).
     """
     methods = ("bicubic", "bilinear", "lanczos")
-
     low, high = (width * scale / 4 for width in BLUR)
     possible = [
         (CHANCE, ("blur", tuple(rng.uniform(low, high, 2).tolist()), float(rng.uniform(0, np.pi)))),

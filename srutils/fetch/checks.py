@@ -30,9 +30,8 @@ class Remote:
         """Return None if the file is the expected one as far as its content tells, else what is wrong."""
         if self.pixels is not None:
             return picture_fault(path, self.pixels)
-        return (
-            None if self.sha256 or is_archive(path) else "it is neither a whole zip archive nor a RAR archive"
-        )
+        expected = self.sha256 or is_archive(path)
+        return None if expected else "it is neither a whole zip archive nor a RAR archive"
 
 
 @dataclass(frozen=True)

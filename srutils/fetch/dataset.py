@@ -27,10 +27,8 @@ def overview(dest: str | os.PathLike | None = None) -> str:
     lines += [f"{name}  (both {' and '.join(parts)})" for name, parts in GROUPS.items()]
     if dest is None:
         users = data_dir() or "not set"
-        lines.append(
-            f"Looked for in SR_DATA ({users}) and in the cache ({place}); "
-            "written to the cache, or to the folder that --out names."
-        )
+        searched = f"Looked for in SR_DATA ({users}) and in the cache ({place})"
+        lines.append(f"{searched}; written to the cache, or to the folder that --out names.")
     return "\n".join(lines)
 
 
@@ -147,14 +145,9 @@ def _already(data: Dataset, folder: Path, searched: bool) -> Path | None:
 def _download(data: Dataset, folder: Path, progress: bool) -> None:
     for remote in data.files:
         place = (folder.parent if data.archive else folder) / remote.name
-        expected = {
-            "size": remote.size,
-            "limit": remote.limit,
-            "sha256": remote.sha256,
-            "check": remote.check,
-        }
+        expected = {"size": remote.size, "limit": remote.limit, "sha256": remote.sha256}
         try:
-            fetch(remote.url, place, **expected, progress=progress)
+            fetch(remote.url, place, **expected, check=remote.check, progress=progress)
         except Unavailable as error:
             own = f"srutils fetch {data.name} --from {'FILE' if data.archive else 'FOLDER'}"
             raise OSError(f"{error}; or take a copy downloaded by hand: {own} (see data/README.md)") from None

@@ -130,9 +130,8 @@ def fetch(
                     if isinstance(error.__cause__, socket.gaierror) and attempt:
                         raise Unavailable(f"cannot download {url}: {problem}{_kept(whole)}") from None
             else:
-                raise Unavailable(
-                    f"could not download {url} in {ATTEMPTS} attempts ({problem}){_kept(whole)}"
-                )
+                failed = f"could not download {url} in {ATTEMPTS} attempts ({problem})"
+                raise Unavailable(failed + _kept(whole))
             whole.chmod(0o644)  # gdown leaves it to its owner alone
             os.replace(whole, dest)
     except WrongFile as error:
@@ -184,10 +183,8 @@ def _bring(url: str, whole: Path, bar: _Bar) -> None:
             _discard(whole)
         raise Again(str(error).splitlines()[0].rstrip(".")) from None
     except requests.HTTPError as error:
-        status, said = (
-            error.response.status_code,
-            f"HTTP {error.response.status_code} {error.response.reason}",
-        )
+        status = error.response.status_code
+        said = f"HTTP {status} {error.response.reason}"
         if status in (408, 429) or status >= 500:
             raise Again(said) from None
         raise Unavailable(f"cannot download {url}: {said}") from None

@@ -38,6 +38,7 @@ _SET5 = Dataset(
     archive=False,
 )
 _L5 = "Linnaeus 5 128X128"
+_L5_URL = "http://chaladze.com/l5/img/Linnaeus%205%20128X128.rar"
 _LINNAEUS5 = Dataset(
     name="linnaeus5",
     title="Linnaeus 5: 8,000 photographs of 128 x 128 px in five classes",
@@ -48,9 +49,7 @@ _LINNAEUS5 = Dataset(
         for part, count in (("train", 1200), ("test", 400))
         for name in ("berry", "bird", "dog", "flower", "other")
     },
-    files=(
-        Remote(f"http://chaladze.com/l5/img/{_L5.replace(' ', '%20')}.rar", f"{_L5}.rar", limit=512 << 20),
-    ),
+    files=(Remote(_L5_URL, f"{_L5}.rar", limit=512 << 20),),
     licence="Linnaeus 5 (Chaladze and Kalatozishvili, 2017): for terms see http://chaladze.com/l5/; none are "
     "recorded here.",
 )
@@ -83,32 +82,21 @@ _DEEPLENSE_CLASSES = Dataset(
     licence=_DEEPLENSE_LICENCE,
     also=("lensing/deeplense_cls", "dataset"),
 )
+_LPIPS_URL = (
+    "https://raw.githubusercontent.com/lusoris/vmaf/0267dfbe83b28366fcad56268d74d351f3b42db7/model/tiny/"
+)
+_LPIPS_SHA256 = "1402626680d5b69a793e647edda2c32f04e192f5cf1e7837bec8bde14187a261"
 _LPIPS = Dataset(
     name="lpips",
     title="LPIPS v0.1 with SqueezeNet, the network behind the perceptual distance of `srutils evaluate`",
     folder="lpips",
     size="3 MB",
     parts={},
-    files=(
-        Remote(
-            "https://raw.githubusercontent.com/lusoris/vmaf/0267dfbe83b28366fcad56268d74d351f3b42db7/model/tiny/lpips_sq.onnx",
-            "lpips_sq.onnx",
-            3_268_579,
-            "1402626680d5b69a793e647edda2c32f04e192f5cf1e7837bec8bde14187a261",
-        ),
-    ),
+    files=(Remote(_LPIPS_URL + "lpips_sq.onnx", "lpips_sq.onnx", 3_268_579, _LPIPS_SHA256),),
     licence="LPIPS (Zhang et al., CVPR 2018): BSD-2; weights of SqueezeNet (torchvision): BSD-3.",
     archive=False,
 )
-DATASETS: dict[str, Dataset] = {
-    d.name: d
-    for d in (
-        _SET5,
-        *map(_div2k, _DIV2K.strip().splitlines()),
-        _LINNAEUS5,
-        _DEEPLENSE_SR,
-        _DEEPLENSE_CLASSES,
-        _LPIPS,
-    )
-}
+_PHOTOGRAPHS = (_SET5, *map(_div2k, _DIV2K.strip().splitlines()), _LINNAEUS5)
+_ALL = (*_PHOTOGRAPHS, _DEEPLENSE_SR, _DEEPLENSE_CLASSES, _LPIPS)
+DATASETS: dict[str, Dataset] = {data.name: data for data in _ALL}
 GROUPS = {"div2k": ("div2k-valid", "div2k-valid-x4")}  # what lessons use; the training set is 3.5 GB more

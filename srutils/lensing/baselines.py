@@ -16,6 +16,7 @@ import os
 import numpy as np
 from scipy import fft
 
+from srutils.lensing.instruments import PEAK, PIXEL, PSF_FWHM, SKY
 from srutils.pairs import as_images
 
 # Tuned on 120 lenses of the validation split (seed 0); lesson 02 searches on 60 and asserts these are its
@@ -46,8 +47,6 @@ def transfer(shape: tuple[int, int], scale: int) -> np.ndarray:
     ndarray (H, W), complex64
         PSF difference times pixel average; 1 at frequency zero.
     """
-    from srutils.lensing.instruments import PIXEL, PSF_FWHM
-
     if scale not in PSF_FWHM or scale == 1:
         raise ValueError(f"the telescope track has no scale {scale}; deconvolution is for 2 or 4")
     relative = np.sqrt(PSF_FWHM[scale] ** 2 - PSF_FWHM[1] ** 2) / PIXEL
@@ -124,8 +123,6 @@ def richardson_lucy(lr, scale: int, *, iterations: int | None = None, smoothing:
     -------
     ndarray, (N, h * scale, w * scale, 1), float32
     """
-    from srutils.lensing.instruments import PEAK, SKY
-
     y, h, w = _lr_plane(lr)
     shape = (h * scale, w * scale)
     t = transfer(shape, scale)[:, : shape[1] // 2 + 1]

@@ -1,13 +1,13 @@
 """Simulated sets of lenses kept on disk, verified on every read."""
 
 import hashlib
-import os
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from srutils.course import cache_dir
+from srutils.files.atomic import aside, file_sha256
 from srutils.lensing.instruments import VERSION
 from srutils.lensing.simulator import check_arguments, simulate
 from srutils.pairs import ImagePairs
@@ -25,7 +25,7 @@ def lens_set(
     device="cpu",
     progress=False,
 ):
-    """The pairs that `simulate` gives for these arguments, from a file in the cache if it is there.
+    """Return the pairs that `simulate` gives for these arguments, from a file in the cache if it is there.
 
     The file's name spells out the arguments and the generator's version. Its SHA-256 is checked on every
     read; a damaged file is made anew, with a warning. A cache that cannot be written costs a warning, not
@@ -33,10 +33,8 @@ def lens_set(
     """
     indices = check_arguments(track, n, scale, classes, seed, split, triplets)
     kind = ("triplets" if triplets else "classes") + "".join(map(str, indices))
-    name = (
-        f"{track}-x{scale}-{split}-n{n}-seed{seed}-{kind}-{str(device).split(':')[0]}-v{VERSION[track]}.npz"
-    )
-    path = cache_dir() / "lenses" / name
+    drawn = f"{track}-x{scale}-{split}-n{n}-seed{seed}-{kind}"
+    path = cache_dir() / "lenses" / f"{drawn}-{str(device).split(':')[0]}-v{VERSION[track]}.npz"
     try:
         return read_pairs(path)
     except FileNotFoundError:
@@ -52,10 +50,6 @@ def lens_set(
     return pairs
 
 
-def _aside(path):
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
 def _sidecar(path):
     return path.with_name(path.name + ".sha256")
 
@@ -67,17 +61,10 @@ def write_pairs(path, pairs):
     arrays = {"lr": pairs.lr, "hr": pairs.hr, "scale": np.int64(pairs.scale), "name": np.str_(pairs.name)}
     arrays |= {k: getattr(pairs, k) for k in ("truth", "labels") if getattr(pairs, k) is not None}
     arrays |= {f"params/{k}": v for k, v in (pairs.params or {}).items()}
-    part = _aside(path)
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, **arrays)
-        with open(part, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.replace(part, path)
-        part.write_text(f"{digest}  {path.name}\n", encoding="ascii")
-        os.replace(part, _sidecar(path))
-    finally:
-        part.unlink(missing_ok=True)
+    with aside(path) as part, open(part, "wb") as file:
+        np.savez(file, **arrays)
+    with aside(_sidecar(path)) as part:
+        part.write_text(f"{file_sha256(path)}  {path.name}\n", encoding="ascii")
 
 
 def read_pairs(path):
@@ -93,14 +80,12 @@ def read_pairs(path):
     path = Path(path)
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        sidecar = _sidecar(path)
-        expected = (
-            sidecar.read_text(encoding="ascii", errors="replace").split()[:1] if sidecar.is_file() else []
-        )
-        if expected != [digest]:
-            raise ValueError(
-                f"{path} is damaged: its SHA-256 is {digest}, expected {''.join(expected) or 'a record'}"
-            )
+        sidecar, expected = _sidecar(path), ""
+        if sidecar.is_file():
+            expected = "".join(sidecar.read_text(encoding="ascii", errors="replace").split()[:1])
+        if expected != digest:
+            wanted = expected or "a record"
+            raise ValueError(f"{path} is damaged: its SHA-256 is {digest}, expected {wanted}")
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
             arrays = {k: archive[k] for k in archive.files}

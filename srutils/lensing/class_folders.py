@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from srutils.files.images import SUFFIXES, image_files
-from srutils.lensing.folders import folders_below
+from srutils.lensing.folders import folders_below, subfolders
 from srutils.lensing.priors import CLASSES
 
 # How the classes' folders are called in the copies that are about, by class; "_", "-" and case do not count.
@@ -85,22 +85,17 @@ def class_files(
             continue
         part = part_of(path.relative_to(folder))
         if part in roots:
-            raise ValueError(
-                f"{folder} holds two sets of classes, {roots[part]} and {path}; name one of them"
-            )
+            two = f"{roots[part]} and {path}"
+            raise ValueError(f"{folder} holds two sets of classes, {two}; name one of them")
         roots[part] = path
     if not roots:
-        inside = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-        held = f"holds {', '.join(inside[:9])}" if inside else "holds no folder"
+        held = ", ".join(path.name for path in subfolders(folder)[:9]) or "no folder"
+        usual = "; ".join(" or ".join(names[:3]) for names in USUAL)
         raise FileNotFoundError(
-            f"{folder} {held}; expected a folder of images for each class, called {_usual()}; "
+            f"{folder} holds {held}; expected a folder of images for each class, called {usual}; "
             f"other names are told apart by --classes NAME={CLASSES[0]},NAME={CLASSES[1]},NAME={CLASSES[2]}"
         )
     return {part: _in_turn(path, known) for part, path in roots.items()}
-
-
-def _usual() -> str:
-    return "; ".join(" or ".join(usual[:3]) for usual in USUAL)
 
 
 def _named(path: Path, known: Mapping[str, int]) -> dict[int, list[Path]]:
@@ -115,31 +110,22 @@ def _in_turn(root: Path, known: Mapping[str, int]) -> list[tuple[int, Path]]:
     named, listed = _named(root, known), []
     for label, usual in enumerate(USUAL):
         if label not in named:
-            raise FileNotFoundError(
-                f"{root} has no folder for {CLASSES[label]}: expected {' or '.join(usual)}"
-            )
-        files = _numbered(file for path in named[label] for file in image_files(path))
+            expected = " or ".join(usual)
+            raise FileNotFoundError(f"{root} has no folder for {CLASSES[label]}: expected {expected}")
+        files = [file for path in named[label] for file in image_files(path)]
+        files.sort(key=lambda file: (len(file.stem), file.name))  # by number
         if not files:
             where = " and ".join(map(str, named[label]))
             raise FileNotFoundError(f"no image in {where}; expected files ending in {' '.join(SUFFIXES)}")
         listed += [(i, label, file) for i, file in enumerate(files)]
     taken = [path for paths in named.values() for path in paths]
-    for path in root.iterdir():
-        if (
-            path.is_dir()
-            and path not in taken
-            and not path.name.startswith((".", "__"))
-            and image_files(path)
-        ):
+    for path in subfolders(root):
+        if path not in taken and image_files(path):
             raise ValueError(
                 f"{path} lies beside the classes' folders, and its name is none of theirs; say what it is "
                 f"(--classes {path.name}={CLASSES[1]}, for instance) or move it away"
             )
     return [(label, file) for _, label, file in sorted(listed)]
-
-
-def _numbered(files: Iterable[Path]) -> list[Path]:
-    return sorted(files, key=lambda file: (len(file.stem), file.name))
 
 
 def find_classes() -> Path | None:

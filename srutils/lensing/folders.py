@@ -35,10 +35,11 @@ def folders_below(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
     level = [folder]
     for _ in range(depth + 1):
         yield from level
-        level = [path for one in level for path in _inside(one)]
+        level = [path for one in level for path in subfolders(one)]
 
 
-def _inside(folder: Path) -> list[Path]:
+def subfolders(folder: Path) -> list[Path]:
+    """List the folders in a folder by name, but for hidden ones and archivers' own."""
     with os.scandir(folder) as entries:  # it knows folders without a look at each of ten thousand files
         names = [e.name for e in entries if not e.name.startswith((".", "__")) and e.is_dir()]
     return [folder / name for name in sorted(names)]
@@ -63,7 +64,7 @@ def pairs_folder(folder: str | os.PathLike) -> dict[str, Path] | None:
     """
     folder, found = Path(folder), []
     for path in folders_below(folder) if folder.is_dir() else ():
-        inside = {p.name.lower(): p for p in _inside(path)}
+        inside = {p.name.lower(): p for p in subfolders(path)}
         kinds = {kind: inside[kind.lower()] for kind in ("HR", "LR", "truth") if kind.lower() in inside}
         if not {"HR", "LR"} <= kinds.keys():
             continue
@@ -177,14 +178,9 @@ def load_deeplense(folder, n=None):
     known = _read_table(kinds["HR"].parent / "lenses.csv")
     rows = [known.get(name.removesuffix(".npy"), {}) for name in names]
     labels = [CLASSES.index(row["class"]) for row in rows if row.get("class") in CLASSES]
-    return ImagePairs(
-        images["LR"],
-        images["HR"],
-        scale,
-        rows[0].get("set") or "deeplense-files",
-        truth=images.get("truth"),
-        labels=labels if len(labels) == len(rows) else None,
-    )
+    labels = labels if len(labels) == len(rows) else None
+    name = rows[0].get("set") or "deeplense-files"
+    return ImagePairs(images["LR"], images["HR"], scale, name, truth=images.get("truth"), labels=labels)
 
 
 def _scale(shapes, hr_file, lr_file):

@@ -131,17 +131,6 @@ def expose(t, size, *psfs):
     return [bin_pixels(image, SUPERSAMPLING * scale) for image, (_, scale) in zip(blurred, psfs, strict=True)]
 
 
-def normals(key, lens_ids, stream, size, device):
-    """Draw standard normal numbers (B, size, size) lens by lens on the CPU: the same on every device."""
-    import torch
-
-    draws = [
-        np.random.default_rng([*key, int(i), stream]).standard_normal((size, size), np.float32)
-        for i in lens_ids
-    ]
-    return torch.from_numpy(np.stack(draws)).to(device)
-
-
 def bicubic_half(hr):
     """Halve images as DeepLense images were: by torch's bicubic resize (4 taps, a = -0.75, no antialiasing).
 
@@ -177,7 +166,10 @@ def observe(track, scale, key, lens_ids, t, device):
     import torch
 
     def noise(stream, size):
-        return normals(key, lens_ids, stream, size, device)
+        # standard normal numbers (B, size, size), lens by lens on the CPU: the same on every device
+        rngs = (np.random.default_rng([*key, int(i), stream]) for i in lens_ids)
+        draws = [rng.standard_normal((size, size), np.float32) for rng in rngs]
+        return torch.from_numpy(np.stack(draws)).to(device)
 
     with torch.inference_mode():
         return _deeplense(t, noise) if track == "deeplense" else _telescope(t, noise, scale)

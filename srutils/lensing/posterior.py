@@ -73,20 +73,17 @@ def render(theta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     import torch
 
     theta = np.atleast_2d(np.asarray(theta, float))
-    hr, lr, amp = [], [], []
+    shown, psfs = [], [(instruments.PSF_FWHM[s], s) for s in (1, SCALE)]
     with torch.inference_mode():
         for part in np.split(theta, range(BATCH, len(theta), BATCH)):
             drawn = {name: part[:, i] for i, name in enumerate(FREE)} | {"source_amp": np.ones(len(part))}
             drawn["theta_E_main"] = drawn.pop("theta_E")
-            psfs = [(instruments.PSF_FWHM[s], s) for s in (1, SCALE)]
             size = instruments.SIZE["telescope"]
             large, small = instruments.expose(instruments.as_tensors(drawn), size, *psfs)
             peak = large.amax((1, 2), keepdim=True)
-            for kept, image in zip(
-                (hr, lr, amp), (large / peak, small / peak, 1 / peak[:, 0, 0]), strict=True
-            ):
-                kept.append(image.numpy())
-    return np.concatenate(hr), np.concatenate(lr), np.concatenate(amp).astype(float)
+            shown.append((large / peak, small / peak, 1 / peak[:, 0, 0]))
+    hr, lr, amp = (torch.cat(images).numpy() for images in zip(*shown, strict=True))
+    return hr, lr, amp.astype(float)
 
 
 def log_prior(theta) -> np.ndarray:
@@ -110,11 +107,9 @@ def counts(lr) -> np.ndarray:
     lr = as_images(lr, "lr")
     side = instruments.SIZE["telescope"] // SCALE
     if lr.shape != (1, side, side, 1):
-        raise ValueError(
-            f"lr has shape {lr.shape}; expected one image ({side}, {side}, 1) of the telescope at x4"
-        )
-    seen = (lr[0, ..., 0].astype(float) * instruments.PEAK + instruments.SKY) * SCALE**2
-    return np.maximum(np.round(seen), 0)
+        expected = f"one image ({side}, {side}, 1) of the telescope at x4"
+        raise ValueError(f"lr has shape {lr.shape}; expected {expected}")
+    return np.maximum(np.round(_expected(lr[0, ..., 0])), 0)
 
 
 def _expected(lr: np.ndarray) -> np.ndarray:
@@ -144,19 +139,16 @@ def log_probability(theta, lr, rendered=None) -> np.ndarray:
 
 def _laplace(lr, start: dict) -> tuple[np.ndarray, np.ndarray]:
     """Fit one LR image; return the best lens (13,) and the covariance (13, 13) that the slopes give."""
-    fit = refit.refit(
-        np.asarray(lr)[None], {k: np.atleast_1d(v) for k, v in start.items()}, scale=SCALE, rounds=20
-    )
+    start = {name: np.atleast_1d(value) for name, value in start.items()}
+    fit, n = refit.refit(np.asarray(lr)[None], start, scale=SCALE, rounds=20), len(FREE)
     theta, seen = np.array([fit[name][0] for name in FREE]), counts(lr)
     for _ in range(3):  # Gauss and Newton, with the brightness that now follows from the rest
         _, images, _ = render(np.concatenate([[theta], theta + np.diag(STEPS), theta - np.diag(STEPS)]))
         mean = _expected(images)
-        slopes = ((mean[1 : 1 + len(FREE)] - mean[1 + len(FREE) :]) / (2 * STEPS)[:, None, None]).reshape(
-            len(FREE), -1
-        )
+        slopes = ((mean[1 : 1 + n] - mean[1 + n :]) / (2 * STEPS)[:, None, None]).reshape(n, -1)
         weighted = slopes / mean[0].ravel()
         # what LR says nothing of, as the direction of a round lens, is known to half a unit by the prior
-        covariance = np.linalg.inv(weighted @ slopes.T + 4 * np.eye(len(FREE)))
+        covariance = np.linalg.inv(weighted @ slopes.T + 4 * np.eye(n))
         move = covariance @ weighted @ (seen - mean[0]).ravel()
         theta = theta + move
         if (abs(move) < 0.1 * np.sqrt(np.diag(covariance))).all():
@@ -190,9 +182,8 @@ def sample(lr, n: int = 64, start: dict | None = None, seed: int = 0, tries: int
         An image of another kind, no start, or no lens of the prior near the fit.
     """
     if start is None or n < 1:
-        raise ValueError(
-            f"n is {n} and the start {start!r}; expected at least 1, and parameters near the lens"
-        )
+        expected = "at least 1, and parameters near the lens"
+        raise ValueError(f"n is {n} and the start {start!r}; expected {expected}")
     rng, tries = np.random.default_rng(seed), tries or max(6 * n, 384)
     proposal, proposals = _laplace(lr, start), []
     theta, hr, amp, logs = (np.empty((0, *shape)) for shape in ((len(FREE),), (128, 128), (), ()))
@@ -274,9 +265,8 @@ def ensemble(lr, start: dict, steps: int = 400, walkers: int = 32, seed: int = 0
         if np.isfinite(log_prior(one)[0]):
             first.append(one)
     moves = [(emcee.moves.DEMove(), 0.7), (emcee.moves.StretchMove(), 0.3)]
-    sampler = emcee.EnsembleSampler(
-        walkers, len(FREE), log_probability, args=(lr,), vectorize=True, moves=moves
-    )
+    options = {"args": (lr,), "vectorize": True, "moves": moves}
+    sampler = emcee.EnsembleSampler(walkers, len(FREE), log_probability, **options)
     sampler._random = np.random.RandomState(seed)
     sampler.run_mcmc(np.array(first), steps)
     return sampler.get_chain(discard=steps // 2, flat=True)
@@ -299,9 +289,8 @@ def observe_again(images, lr) -> np.ndarray:
     scale, widths = images.shape[1] // lr.shape[1], instruments.PSF_FWHM
     blur = np.sqrt(widths[scale] ** 2 - widths[1] ** 2) / instruments.PIXEL
     with torch.inference_mode():
-        (seen,) = instruments.gaussian_blur(
-            torch.from_numpy(np.ascontiguousarray(images[..., 0])), [float(blur)]
-        )
+        sharp = torch.from_numpy(np.ascontiguousarray(images[..., 0]))
+        (seen,) = instruments.gaussian_blur(sharp, [float(blur)])
         seen = instruments.bin_pixels(seen, scale).numpy().astype(float)
     variance = (np.maximum(seen, 0) * instruments.PEAK + instruments.SKY) / (instruments.PEAK * scale) ** 2
     return ((lr[..., 0] - seen) ** 2 / variance).mean((1, 2))

@@ -100,9 +100,8 @@ def draw(track, key, lens_ids, labels):
     subhalos = p.pop("subhalo_fraction") * (labels == 1)[:, None]
     vortex = p.pop("vortex_fraction") * (labels == 2)
     total = subhalos.sum(1) + vortex
-    keep = np.minimum(
-        1, 0.5 / np.maximum(total, 1e-12)
-    )  # at most half the halo (one draw in millions has more)
+    # at most half the halo (one draw in millions has more)
+    keep = np.minimum(1, 0.5 / np.maximum(total, 1e-12))
     p["substructure_fraction"] = total * keep
     p["theta_E_main"] = p["theta_E"] * np.sqrt(1 - total * keep)
     p["subhalo_theta_E"] = p["theta_E"][:, None] * np.sqrt(subhalos * keep[:, None])

@@ -160,8 +160,7 @@ def store(folder: Path, n: int, *, seed: int = 0, progress: bool = False) -> tup
             mark.unlink(missing_ok=True)
         arrays[name] = np.lib.format.open_memmap(path, **options)
     done = int(mark.read_text(encoding="utf-8")) if mark.is_file() else 0
-    bar = tqdm(total=n, initial=done, unit="triplet", disable=not progress, file=sys.stdout)
-    with bar:
+    with tqdm(total=n, initial=done, unit="triplet", disable=not progress, file=sys.stdout) as bar:
         for first in range(done, n, 100):
             counts, params = noise_free(min(100, n - first), seed=seed, start=first)
             last = first + len(counts)

@@ -22,19 +22,13 @@ def table() -> str:
     """Write a line for each, aligned: name, scale, what for, score beside bicubic's on the same images."""
     rows = []
     for name in CLASSICAL:
-        deconvolves = name in DECONVOLVERS
-        purpose = "lenses, simulated telescope" if deconvolves else "any image"
-        rows.append((name, "x2 x4" if deconvolves else "any", purpose, ""))
+        what = ("x2 x4", TESTS["telescope test"]) if name in DECONVOLVERS else ("any", "any image")
+        rows.append((name, *what, ""))
     rows += [(card["name"], f"x{card['scale']}", *_purpose_and_score(card)) for card in model_cards()]
     for card in posterior_cards():
-        scores = next(iter(card.get("metrics", {}).values()), None)
-        score = (
-            scores
-            and "mean {psnr:.2f} dB, {coverage68:.3f} and {coverage95:.3f} within 1, 2 sigma".format(**scores)
-        )
-        rows.append(
-            (card["name"], f"x{card['scale']}", "lenses: samples of all that fit (--samples)", score or "")
-        )
+        text = "mean {psnr:.2f} dB, {coverage68:.3f} and {coverage95:.3f} within 1, 2 sigma"
+        score = next((text.format(**scores) for scores in card.get("metrics", {}).values()), "")
+        rows.append((card["name"], f"x{card['scale']}", "lenses: samples of all that fit (--samples)", score))
     for card in classifier_cards():
         scores = card.get("metrics", {}).values()
         score = ", ".join(f"AUC {s['auc_macro']:.4f} on {s['n']} lenses" for s in scores)

@@ -6,21 +6,11 @@ import numpy as np
 
 from srutils import metrics
 from srutils.lensing.priors import CLASSES
-from srutils.scoring.upscalers import evaluate_lenses
+from srutils.scoring.upscalers import evaluate_lenses, score_lenses
 from srutils.upscale.upscaler import SAMPLES, Upscaler
 
 LENSES = 100  # lenses of an evaluation unless --n says otherwise
 RING = 0.05  # of HR's peak: a pixel whose truth is brighter lies on the ring
-
-
-class _Drawn:
-    """Stands for an upscaler whose pictures are there already."""
-
-    def __init__(self, images: np.ndarray, scale: int):
-        self.images, self.scale = images, scale
-
-    def __call__(self, lr) -> np.ndarray:
-        return self.images
 
 
 def inside(samples: np.ndarray, truth: np.ndarray, sigmas: float) -> np.ndarray:
@@ -73,8 +63,7 @@ def evaluate_posterior(up: Upscaler, pairs, n: int = SAMPLES, seed: int = 0, pro
     from srutils.lensing import posterior
 
     means, single, chi2, hits = [], [], [], {1: [0, 0], 2: [0, 0]}
-    bar = tqdm(range(len(pairs)), "lenses", disable=not progress)
-    for i in bar:
+    for i in tqdm(range(len(pairs)), "lenses", disable=not progress):
         samples = np.stack(list(up.draw(pairs.lr[i], n, (seed, i))))
         truth = pairs.target[i]
         means.append(samples.mean(0))
@@ -84,15 +73,14 @@ def evaluate_posterior(up: Upscaler, pairs, n: int = SAMPLES, seed: int = 0, pro
         for sigmas, counted in hits.items():
             counted[0] += int(inside(samples, truth, sigmas)[ring].sum())
             counted[1] += int(ring.sum())
-    scores = evaluate_lenses(_Drawn(np.stack(means), up.scale), pairs)
+    scores = score_lenses(np.stack(means), pairs)
     found = {"samples": n, "psnr_sample": float(np.mean(single))}
     found |= {f"coverage{name}": hits[s][0] / max(1, hits[s][1]) for name, s in (("68", 1), ("95", 2))}
     found |= {"ring": f"pixels whose truth is above {RING:g} of HR's peak", "chi2": float(np.mean(chi2))}
     found["ceiling_psnr"] = _ceiling(pairs)
     if base := _base(up):
-        found["base"] = {"name": base.name} | {
-            k: v for k, v in evaluate_lenses(base, pairs).items() if k != "bicubic"
-        }
+        found["base"] = {"name": base.name, **evaluate_lenses(base, pairs)}
+        del found["base"]["bicubic"]
     return scores | found
 
 
