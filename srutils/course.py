@@ -8,6 +8,7 @@ Environment variables, all optional:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -212,8 +213,21 @@ def short_path(path: Path) -> str:
     return f".../{path.name}"
 
 
+def triton_first() -> None:
+    """Import Triton, where it is installed, before TensorFlow is.
+
+    PyTorch's builds for GPUs bring Triton and import it late. Both it and TensorFlow hold a copy of LLVM, and
+    a process that imports TensorFlow first ends with a segmentation fault; the other order works.
+    """
+    if "tensorflow" not in sys.modules:
+        with contextlib.suppress(ImportError):
+            import triton  # noqa: F401
+
+
 def banner(*packages: str) -> None:
     """Print versions, hardware and where data are read from; let what follows print every character.
+
+    Called before a lesson's imports, it also sees to `triton_first`.
 
     Parameters
     ----------
@@ -224,6 +238,7 @@ def banner(*packages: str) -> None:
     from srutils.streams import spell_what_is_lacking
 
     spell_what_is_lacking()
+    triton_first()
     data = data_dir()
     sources = f"SR_DATA = {short_path(data)}" if data else "built in or simulated (SR_DATA is not set)"
     versions = ", ".join(f"{name} {version_of(name)}" for name in packages or BANNER_PACKAGES)

@@ -142,6 +142,19 @@ def test_banner(monkeypatch, capsys, tmp_path):
     assert str(tmp_path) not in text and tmp_path.name in text  # outputs are stored: no home folders in them
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_triton_comes_before_tensorflow_or_not_at_all(monkeypatch, tmp_path, late):
+    (tmp_path / "triton.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "triton", None)  # so that what was there is put back
+    monkeypatch.delitem(sys.modules, "triton")
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    if late:
+        monkeypatch.setitem(sys.modules, "tensorflow", object())
+    course.triton_first()
+    assert ("triton" in sys.modules) is not late
+
+
 @pytest.mark.parametrize(
     ("variables", "host"),
     [

@@ -12,6 +12,7 @@ import platform
 import sys
 from datetime import date
 
+from srutils import course
 from tools.bench.race import HEAD, Row
 from tools.project import ROOT, write_aside
 
@@ -99,6 +100,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--rounds is {options.rounds}; expected at least 1")
     for name in THREADS:  # some libraries heed them and others do not: all shall use all cores
         os.environ.pop(name, None)
+    course.triton_first()
     before, rows = machine(), []
     print(f"{before}\n\n{HEAD}", flush=True)
     try:
