@@ -35,7 +35,16 @@ ALLOWED = {
     "upscale": {"lensing.baselines", "model_files", "metrics", *GROUND},
     "scoring": {"upscale.upscaler", "lensing", "photos", "metrics", "model_files", *GROUND},
     "fetch": {"photos", "course", "files"},
-    "exercises": {"upscale.upscaler", "lensing", "photos", "metrics", "plotting", "scoring", *GROUND},
+    "exercises": {
+        "model_files",
+        "upscale.upscaler",
+        "lensing",
+        "photos",
+        "metrics",
+        "plotting",
+        "scoring",
+        *GROUND,
+    },
     "__main__": {"cli"},
 }
 HANDED_ON = {"upscale.upscaler": "upscale"}  # the folder's __init__ hands on this module's names only

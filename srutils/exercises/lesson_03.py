@@ -1,80 +1,55 @@
-"""Lesson 03: weaving backwards, what noisy targets cost, eight views of one picture."""
+"""Lesson 03: your own photographs, what noisy targets cost, eight views of one picture."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from srutils.exercises import Verdict, array, called, nearly, number, recognised, right, wrong
-from srutils.exercises.formulas import agree, results, slip
+from srutils.files.atomic import file_sha256
+from srutils.model_files.cards import read_card
+
+# ---------------------------------------------------------------- 1: your own photographs
+COMMAND = "srutils train srcnn-photo-x3 --data MY_PHOTOS --from srcnn-photo-x3 --minutes 5 --out mine.onnx"
 
 
-# ---------------------------------------------------------------- 1: weaving backwards
-def _blocks(image: np.ndarray, s: int) -> np.ndarray:
-    """(N, H, W, 1) as (N, h, i, w, j): row i and column j of each s x s block."""
-    n, height, width, _ = image.shape
-    return image.reshape(n, height // s, s, width // s, s)
+def exercise_1(model) -> Verdict:
+    """`model`: the path of a .onnx file that `srutils train` made of the reader's own photographs."""
+    if not isinstance(model, str | os.PathLike):
+        return wrong(f'A path is expected, such as "mine.onnx"; this is of type {type(model).__name__}.')
+    path = Path(model).expanduser()
+    if not path.is_file():
+        return wrong(f"There is no file {path} here. The command to make one: {COMMAND}")
+    try:
+        card = read_card(path.with_suffix(".json"), {"recipe", "data", "steps", "sha256", "metrics"})
+    except ValueError as error:
+        return wrong(f"{error}. `srutils train` writes the card beside the model: keep the two together.")
+    if file_sha256(path) != card["sha256"]:
+        return wrong(f"The card beside {path.name} is that of another file.")
+    if not card["recipe"].startswith("srcnn-photo"):
+        return nearly(f"That is a model of {card['recipe']}; this lesson's network is srcnn-photo-x3.")
+    test = card["metrics"].get("test")
+    if test is None:
+        return nearly("It learned from the course's photographs. Yours come in by --data and a folder.")
+    if test["n"] < 2:
+        return nearly(f"Photographs left for the test: {test['n']}. Take a folder of 20 or more.")
+    return _against_bicubic(card, test)
 
 
-def _maps(blocks: np.ndarray, axes: tuple) -> np.ndarray:
-    turned = blocks.transpose(axes)
-    return turned.reshape(*turned.shape[:3], -1)
-
-
-def _unweave(image: np.ndarray, s: int) -> np.ndarray:
-    return _maps(_blocks(image, s), (0, 1, 3, 2, 4))
-
-
-def _quarters(image: np.ndarray, s: int) -> np.ndarray:
-    n, height, width, _ = image.shape
-    return _maps(image.reshape(n, s, height // s, s, width // s), (0, 2, 4, 1, 3))
-
-
-WEAVING_SLIPS = [
-    (
-        lambda image, s: _maps(_blocks(image, s), (0, 1, 3, 4, 2)),
-        "Rows and columns of the block have changed places: map s * i + j holds row i, column j.",
-    ),
-    (
-        lambda image, s: image.reshape(_unweave(image, s).shape),
-        "A reshape alone keeps the values in the order in which they lie in memory: yours puts neighbours of "
-        "one row into one pixel, and the rows of a block never meet. A transpose is needed in between.",
-    ),
-    (
-        _quarters,
-        "Each of your maps is a piece of the picture. It should be the whole picture, seen through one pixel "
-        "of every block.",
-    ),
-    (
-        lambda image, s: _unweave(image, s)[..., ::-1],
-        "The maps come in reverse order: the first holds the upper left pixel of every block.",
-    ),
-]
-
-
-def exercise_1(unweave: Callable) -> Verdict:
-    """`unweave(image, s)` undoes PixelShuffle: (N, H, W, 1) to (N, H / s, W / s, s * s)."""
-    cases = [
-        (np.arange(2.0 * 6 * 8).reshape(2, 6, 8, 1), 2),
-        (np.arange(1.0 * 6 * 9).reshape(1, 6, 9, 1), 3),
-    ]
-    maps = results(unweave, [(image.copy(), s) for image, s in cases])
-    if agree(maps, _unweave, cases):
-        return right(
-            "Weaving only moves numbers, so it loses none and can begin a network as well as end it: "
-            "unwoven, a large picture is a small one with more maps, and every convolution on it is cheaper."
+def _against_bicubic(card: dict, test: dict) -> Verdict:
+    gain, n = test["psnr"] - test["bicubic"]["psnr"], test["n"]
+    if gain < 0.05:
+        return nearly(
+            f"After {card['steps']} steps it gains {gain:+.2f} dB over bicubic on {n} photographs: hardly "
+            "anything. Give it more minutes, or begin with the shipped weights (--from srcnn-photo-x3)."
         )
-    shapes = [_unweave(*case).shape for case in cases]
-    if maps[0].shape != shapes[0]:
-        return wrong(
-            f"A picture of shape {cases[0][0].shape} becomes maps of shape {shapes[0]} for s = 2; yours have "
-            f"the shape {maps[0].shape}."
-        )
-    return slip(maps, WEAVING_SLIPS, cases) or wrong(
-        "The shape is right, the places are not. Try it on np.arange(36).reshape(1, 6, 6, 1): map 0 must "
-        "hold the upper left number of each block, map 1 its right neighbour."
+    return right(
+        f"It gains {gain:.2f} dB over bicubic on {n} photographs of yours that it had not seen. Is that more "
+        "than the shipped network gains? `srutils evaluate` tells, if you give it those photographs alone."
     )
 
 
