@@ -87,7 +87,7 @@ def squares_only(up, lr):
 
 
 ANSWERS = [
-    (1, "right", model(), "right", "It gains 1.20 dB over bicubic on 3 photographs"),
+    (1, "right", model(), "right", "It gains 1.2 dB over bicubic on 3 photographs"),
     (1, "no better", model(gain=0.0), "nearly", "hardly anything"),
     (1, "worse", model(gain=-0.3), "nearly", "it gains -0.30 dB"),
     (1, "the course's photographs", model(part="Set5"), "nearly", "from the course's photographs"),

@@ -48,7 +48,7 @@ def _against_bicubic(card: dict, test: dict) -> Verdict:
             "anything. Give it more minutes, or begin with the shipped weights (--from srcnn-photo-x3)."
         )
     return right(
-        f"It gains {gain:.2f} dB over bicubic on {n} photographs of yours that it had not seen. Is that more "
+        f"It gains {gain:.1f} dB over bicubic on {n} photographs of yours that it had not seen. Is that more "
         "than the shipped network gains? `srutils evaluate` tells, if you give it those photographs alone."
     )
 

@@ -75,7 +75,7 @@ command = [sys.executable, "-m", "srutils", "train", "srcnn-photo-x3", "--data",
 done = subprocess.run([*command, "--from", "srcnn-photo-x3", "--steps", "20"], capture_output=True, text=True)
 assert done.returncode == 0, done.stderr
 
-# %% tags=["exercise", "nbval-ignore-output"]
+# %% tags=["exercise"]
 exercises.check(3, 1, mine)
 
 # %% jupyter={"source_hidden": true} tags=["check"]
