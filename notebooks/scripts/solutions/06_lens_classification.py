@@ -81,7 +81,7 @@ exercises.check(6, 1, eight_views)
 
 
 # %% [markdown]
-# Now the lenses of the lesson's section 11, thirty triplets: as they are, and turned by 45° in their parameters.
+# Now the lenses of the lesson's section 11, fifty triplets: as they are, and turned by 45° in their parameters.
 # `turned` is the lesson's, without its mirror; the noise is one Poisson number for each pixel. We keep the eight
 # answers apart: how far do they scatter, and what does their mean gain?
 
