@@ -30,10 +30,10 @@ def exercise_1(model) -> Verdict:
         return wrong(f"{error}. `srutils train` writes the card beside the model: keep the two together.")
     if file_sha256(path) != card["sha256"]:
         return wrong(f"The card beside {path.name} is that of another file.")
-    if not card["recipe"].startswith("srcnn-photo"):
+    if card["recipe"] != "srcnn-photo-x3":
         return nearly(f"That is a model of {card['recipe']}; this lesson's network is srcnn-photo-x3.")
     test = card["metrics"].get("test")
-    if test is None:
+    if test is None or "bicubic" not in test:
         return nearly("It learned from the course's photographs. Yours come in by --data and a folder.")
     if test["n"] < 2:
         return nearly(f"Photographs left for the test: {test['n']}. Take a folder of 20 or more.")
