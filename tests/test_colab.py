@@ -28,6 +28,7 @@ OPTIONAL = {
     "libarchive",
     "openvino",
     "rarfile",
+    "triton",
 }  # the lessons do without them
 PYTHON = re.search(r"Python (\d\.\d+\.\d+)", colab.LIST.read_text(encoding="utf-8")).group(1)
 

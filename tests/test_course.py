@@ -144,7 +144,7 @@ def test_banner(monkeypatch, capsys, tmp_path):
 
 @pytest.mark.parametrize("late", [False, True])
 def test_triton_comes_before_tensorflow_or_not_at_all(monkeypatch, tmp_path, late):
-    (tmp_path / "triton.py").write_text("")
+    (tmp_path / "triton.py").write_text("", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "triton", None)  # so that what was there is put back
     monkeypatch.delitem(sys.modules, "triton")
