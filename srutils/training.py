@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import queue
+import threading
 import time
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -42,17 +41,32 @@ class Feed(ABC):
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """A generator, which is what ``model.fit(iter(feed), ...)`` wants; it begins at batch ``start``."""
-        pool, numbers = ThreadPoolExecutor(1), itertools.count(self.start)
+        ready, stop = queue.Queue(self._ahead), threading.Event()
+        threading.Thread(target=self._work, args=(ready, stop, self.start), daemon=True).start()
         try:
-            ready = deque(pool.submit(self.batch, next(numbers)) for _ in range(self._ahead))
             while True:
                 before = time.perf_counter()
-                item = ready.popleft().result()
+                item = ready.get()
                 self.waited += time.perf_counter() - before
-                ready.append(pool.submit(self.batch, next(numbers)))
+                if isinstance(item, Exception):
+                    raise item
                 yield item
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
+
+    def _work(self, ready: queue.Queue, stop: threading.Event, k: int) -> None:
+        while not stop.is_set():
+            try:
+                item = self.batch(k)
+            except Exception as error:  # an error here belongs to whoever asks for the batch
+                item = error
+            k += 1
+            while not stop.is_set():
+                try:
+                    ready.put(item, timeout=0.2)
+                    break
+                except queue.Full:
+                    continue
 
 
 class PatchFeed(Feed):
