@@ -48,9 +48,11 @@ def upscale(
     tile: Annotated[
         int | None, typer.Option(help="Pixels a side that a network sees at once; else as memory allows.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime, openvino, or openvino-bf16.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="auto, onnxruntime, openvino, or openvino-bf16, which rounds.")
+    ] = "auto",
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Mean of eight views; their spread is a quarter of the error.")
+        bool, typer.Option("--ensemble", help="Mean of 8 views; writes their spread, a quarter of the error.")
     ] = False,
     samples: Annotated[
         int | None, typer.Option(help="Posterior models: mean of so many that fit; writes their spread, too.")
@@ -60,7 +62,7 @@ def upscale(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the samples: the same seed gives the same ones.")] = 0,
     limits: Annotated[
-        str | None, typer.Option("--range", metavar="LOW,HIGH", help="What a network sees as 0 and 1.")
+        str | None, typer.Option("--range", metavar="LOW,HIGH", help="FITS, floats: seen as 0 and 1.")
     ] = None,
     hdu: Annotated[str | None, typer.Option(help="Extension of FITS files: 1, SCI, or SCI,2.")] = None,
     values: Annotated[

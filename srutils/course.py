@@ -108,7 +108,8 @@ def experiment(name: str) -> dict:
     """Read the stored results of an experiment that takes too long for a lesson.
 
     They lie in ``data/experiments`` of the checkout, or in ``experiments`` of the installed package; what
-    they come from, ``tools/experiments/NAME.py``, repeats them.
+    they come from, ``tools/experiments/NAME.py``, repeats them. (``photo_bakeoff`` was measured elsewhere;
+    its file says how.)
 
     Raises
     ------

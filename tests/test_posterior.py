@@ -8,10 +8,11 @@ from astropy.io import fits
 from scipy.stats import kstest, norm
 from tiny_models import nearest_model, posterior_model
 
-from srutils import cli
+from srutils import cli, course
 from srutils.lensing import posterior, priors, refit, simulate
 from srutils.scoring.posterior import evaluate_posterior, inside
 from srutils.upscale import Upscaler
+from tools.project import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -304,3 +305,14 @@ def test_the_recipe_takes_no_folder(tmp_path, capsys):
         capsys, "train", "posterior-telescope-x4", "--data", tmp_path, "--out", tmp_path / "m.onnx"
     )
     assert status == 2 and "no --data" in err
+
+
+def test_the_page_on_fits_says_what_the_long_check_measured():
+    stored = course.experiment("posterior_calibration")
+    text = (ROOT / "docs" / "fits.md").read_text(encoding="utf-8")
+    for row in (stored, stored["outside"]["vortex"], stored["outside"]["psf"]):
+        assert f"{100 * row['coverage68']:.0f} % and {100 * row['coverage95']:.0f} %" in text
+    gain = stored["psnr"]["mean"] - stored["psnr"]["base"]
+    assert f"On {stored['n']} such lenses" in text and f"the mean was {gain:.1f} dB better" in text
+    first, second = (f"{100 * stored['ensemble'][key]:.0f} %" for key in ("coverage68", "coverage95"))
+    assert f"within it in {first} of the ring's pixels, and within twice of it in {second}" in text

@@ -564,7 +564,7 @@ for i, k in np.argwhere(~right):
     lens = {name: value[[3 * i + k + 1]] for name, value in matched.params.items()}
     start = {name: v for name, v in lens.items() if not name.startswith(("subhalo", "vortex"))}
     missed.append(smooth_misfit(triplets.mean_counts(lens)[0], start))
-print(f"{len(missed)} lenses are missed; chi^2 of the best smooth lens: median {np.median(missed):.1g}")
+print(f"{len(missed)} lenses are missed; chi^2 of the best smooth lens: median {round(np.median(missed), -2):.0f}")
 
 # %% tags=["nbval-ignore-output"]
 own = np.stack([p[:, k, k] for k in range(3)], axis=1)  # probability of the true class

@@ -823,9 +823,8 @@ for name, places in stored["exact"]["ranks"].items():
 # of thousands of pixels add up, be they error bars that are too small or a bias; TARP does not say which. So say of
 # *what* an error bar holds.
 #
-# The error bars are 2.4 times as wide as LR would allow. Training helps: after 3,250 steps they were 2.9 times as
-# wide; 5,300 more (two hours in all on one core of a CPU) brought them here. How far more steps would lead, we have
-# not measured. The recipe can go on from where it stopped.
+# The error bars are 2.4 times as wide as LR would allow. How much of that is physics that the network does not know,
+# and how much its training, two hours on a CPU, we have not measured. The recipe can go on from where it stopped.
 #
 # The last line is a warning. `srutils upscale --ensemble` turns and mirrors LR, and gives the spread of eight
 # answers. It is often taken for an error bar. It says how much a network disagrees with itself, and what all

@@ -87,7 +87,8 @@ def unpack(
     if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
         raise FileExistsError(f"{problem}: {dest} exists and is not an empty folder")
     temporary = dest.with_name(f".{dest.name}.{os.getpid()}.part")
-    damage = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError)
+    # RuntimeError: what zipfile raises for a member that it cannot decrypt or decompress
+    damage = (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError)
     try:
         if not is_archive(archive):
             raise ValueError(f"{problem}: it is neither a whole zip archive nor a RAR archive")

@@ -45,7 +45,8 @@ course.banner()
 import matplotlib.pyplot as plt
 import numpy as np
 
-from srutils import exercises, plotting
+from srutils import exercises, lensing, plotting
+from srutils.upscale import Upscaler
 
 plotting.use_style()
 
@@ -165,9 +166,37 @@ ax.minorticks_off()
 ax.legend()
 plotting.show(figure, alt="Errors of means of 1 to 32 samples fall towards 1, for three samplers.", svg=True)
 
+# %% [markdown]
+# And on lenses? The shipped model draws 32 pictures for each of eight LR. Errors are means over the eight, as
+# multiples of the last one; the figure shows one of them.
+
+# %%
+lenses = lensing.simulate("telescope", 8, scale=4, classes="no_substructure", seed=8)
+drawn = Upscaler.load("posterior-telescope-x4").sample(lenses.lr, 32, seed=0)  # (32, 8, 128, 128, 1)
+means = {f"mean of {n}": drawn[:n].mean(0) for n in (1, 4, 32)}
+faults = {name: float(np.square(mean - lenses.truth).mean()) for name, mean in means.items()}
+print(", ".join(f"{name}: {fault / faults['mean of 32']:.2f}" for name, fault in faults.items()))
+
+# %% tags=["nbval-ignore-output"]
+cut = np.s_[24:104, 24:104, 0]
+figure, axes = plt.subplots(2, 4, figsize=(8.6, 4.4), layout="constrained")
+for (above, below), (name, images) in zip(axes.T, {**means, "truth": lenses.truth}.items(), strict=True):
+    above.imshow(images[4][cut], cmap="inferno", norm=plotting.stretch([lenses.truth[4]]))
+    shown = below.imshow((images - lenses.truth)[4][cut], cmap=plotting.DIVERGING, vmin=-0.02, vmax=0.02)
+    above.set(title=name, xticks=[], yticks=[])
+    below.set(xticks=[], yticks=[])
+axes[0, 0].set_ylabel("picture")
+axes[1, 0].set_ylabel("minus the truth")
+figure.colorbar(shown, ax=axes[1], shrink=0.8, label="of the brightest pixel")
+plotting.show(figure, alt="Means of 1, 4 and 32 samples of a lens, the truth, and what each mean misses.")
+
 
 # %% [markdown]
-# All three end at the same place: a mean of many does not ask whether its samples were honest. **PSNR of the mean
+# The pictures look alike; the differences get fainter as grain averages out, and the strips along the arc stay. One
+# sample costs 1.41 times the error of the mean of 32; an honest one would cost 1.94 times. Eight lenses are few, but
+# the lesson's 300 point the same way: this model is a little too sure, or its mean is biased.
+#
+# All three samplers above end at the same place: a mean of many does not ask whether its samples were honest. **PSNR of the mean
 # says nothing about the error bars.** But the first dot does. Twice the last one is honest, less is too sure, more
 # is too shy. So two figures that everybody prints, PSNR of a sample and PSNR of the mean, are already a test.
 #
