@@ -48,6 +48,56 @@ def test_grey_is_judged_as_a_colour_picture_of_three_equal_channels(cat):
 
 
 @needs_network
+def test_the_network_in_pytorch_is_the_one_in_the_file(cat):
+    """It judges as ONNX Runtime does, each picture of a batch for itself; its slope is finite everywhere."""
+    torch = pytest.importorskip("torch")
+    from srutils.networks.lpips import Lpips
+
+    noisy = (cat + np.random.default_rng(0).normal(0, 0.1, cat.shape).astype(np.float32)).clip(0, 1)
+    soft = resize(degrade(cat, 4), cat.shape[:2]).clip(0, 1)
+    parts = np.s_[:, :127, :158]  # no multiple of anything
+    sr, hr = np.stack([noisy, soft])[parts], np.stack([cat, cat])[parts]
+    sr, hr = (torch.from_numpy(x).permute(0, 3, 1, 2).requires_grad_() for x in (sr, hr))
+    network = Lpips.load(course.find_data(perceptual.FILE))
+    found = network(sr, hr)
+    expected = [perceptual.lpips(image[:127, :158], cat[:127, :158]) for image in (noisy, soft)]
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-4)
+    flat = torch.full((1, 3, 40, 40), 0.5, requires_grad=True)
+    (network(flat, hr[:1, :, :40, :40]) + found.sum()).sum().backward()
+    assert all(torch.isfinite(x.grad).all() and x.grad.abs().max() > 0 for x in (sr, flat))
+    assert hr.grad is None and not any(p.requires_grad for p in network.parameters())
+
+
+@needs_network
+def test_a_generator_can_be_told_to_look_alike(cat):
+    """The content loss of SRGAN's recipe: nothing for equal pictures; its slope leads towards HR's look."""
+    torch = pytest.importorskip("torch")
+    from srutils.recipes.srgan import looks_alike
+
+    torch.manual_seed(0)
+    content = looks_alike(course.find_data(perceptual.FILE))
+    soft = resize(degrade(cat, 4), cat.shape[:2])
+    sr, hr = (torch.from_numpy(x).permute(2, 0, 1)[None].contiguous() for x in (soft, cat))
+    assert float(content(None, hr, hr)) == 0
+    sr.requires_grad_()
+    adam = torch.optim.Adam([sr], 3e-3)
+    before = perceptual.lpips(soft, cat)
+    for _ in range(15):
+        adam.zero_grad()
+        content(None, sr, hr).backward()
+        adam.step()
+    assert perceptual.lpips(sr.detach()[0].permute(1, 2, 0).numpy(), cat) < 0.7 * before
+
+
+def test_another_network_is_not_taken_for_lpips():
+    pytest.importorskip("torch")
+    from srutils.networks.lpips import Lpips
+
+    with pytest.raises(ValueError, match="is not LPIPS with SqueezeNet"):
+        Lpips.load(course.models_dir() / "srresnet-photo-x4.onnx")
+
+
+@needs_network
 def test_the_file_is_the_one_that_fetch_gets():
     (remote,) = DATASETS["lpips"].files
     assert file_sha256(course.find_data(perceptual.FILE)) == remote.sha256

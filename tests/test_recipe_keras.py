@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srutils import course
+from srutils import course, metrics, pairs
 from srutils.lensing.classifier import Classifier
+from srutils.pairs import resize
 from srutils.recipes.register import find, train
 from srutils.recipes.settings import Settings
 from srutils.upscale.upscaler import Upscaler
@@ -129,6 +130,7 @@ def test_the_classifier_tells_its_auc(classes, capsys):
 @pytest.mark.parametrize("name", ["lens-classifier", "srcnn-photo-x3", "superrescnn-deeplense-x2"])
 def test_a_shipped_file_is_where_training_starts(name, classes, photos, lenses):
     """With a rate near zero, the trained network answers as the shipped one."""
+    from srutils.networks.srcnn import back_projected
     from srutils.recipes import classifier_files, keras_files, three_layers
     from srutils.recipes.start import Start
 
@@ -141,12 +143,14 @@ def test_a_shipped_file_is_where_training_starts(name, classes, photos, lenses):
         options = find(name).options
         network = three_layers.new_network(options["track"], options["scale"])
         keras_files.give_weights(network, keras_files.weights_of(start.path), name)
-        lr = RNG.random((1, 20, 24, 1), np.float32)
+        lr = RNG.random((1, 40, 44, 1), np.float32)
         up = Upscaler.load(name)
+        if options["track"] == "photo":
+            network = back_projected(network, options["scale"])
         seen = lr if options["track"] == "deeplense" else three_layers.enlarged(lr[0], up.scale)[None]
         expected, got = up(lr), keras.ops.convert_to_numpy(network(seen))
         if options["track"] != "deeplense":  # at the edge the file sees LR repeated, and so does bicubic
-            expected, got = (x[:, 18:-18, 18:-18] for x in (expected, got))
+            expected, got = (x[:, 48:-48, 48:-48] for x in (expected, got))
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
@@ -187,6 +191,44 @@ def test_the_woven_layer_is_the_pixel_shuffle():
     network.set_weights([RNG.normal(0, 0.1, w.shape) for w in network.get_weights()])
     twin, x = of_built_in_layers(network), RNG.random((2, 7, 9, 1), np.float32)
     np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(one(x)) for one in (network, twin)))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_back_projection_as_three_lines_of_numpy(scale):
+    """Convolutions with a stride and their transpose resize down and up, away from the edges."""
+    from srutils.networks.srcnn import back_projected, three_layers
+
+    keras.utils.set_random_seed(0)
+    network = three_layers((4, 4), (3, 1, 3))
+    network.set_weights([RNG.normal(0, 0.1, w.shape) for w in network.get_weights()])
+    lr = RNG.random((24, 28, 1), np.float32)
+    size = tuple(scale * side for side in lr.shape[:2])
+    seen = resize(lr, size)
+    sr = keras.ops.convert_to_numpy(network(seen[None]))[0]
+    got = keras.ops.convert_to_numpy(back_projected(network, scale, 2)(seen[None]))[0]
+    for _ in range(2):
+        sr = sr + resize(lr - pairs.degrade(sr, scale), size)
+    inner = np.s_[8 * scale : -8 * scale, 8 * scale : -8 * scale]
+    np.testing.assert_allclose(got[inner], sr[inner], atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_what_ships_loses_nothing_of_lr(scale):
+    """Made small again, SR is LR to a level of 255; the network without its three rounds is further away."""
+    from skimage import data
+
+    from srutils.networks.srcnn import three_layers
+    from srutils.recipes import keras_files
+
+    cat = data.chelsea()[60:204, 120:312, 1:2].astype(np.float32) / 255
+    up, lr = Upscaler.load(f"srcnn-photo-x{scale}"), metrics.quantize(pairs.degrade(cat, scale))
+    bare = three_layers()
+    keras_files.give_weights(bare, keras_files.weights_of(course.models_dir() / f"{up.name}.onnx"), up.name)
+    seen = resize(lr, tuple(scale * side for side in lr.shape[:2]))
+    both = up(lr), keras.ops.convert_to_numpy(bare(seen[None]))[0]
+    finished, alone = (np.abs(pairs.degrade(sr, scale) - lr)[8:-8, 8:-8].mean() for sr in both)
+    assert up.card["back_projection"] == 3 and up.card["parameters"] == bare.count_params()
+    assert finished < 1 / 255 and finished < 0.6 * alone
 
 
 # ---------------------------------------------------------------- resuming

@@ -67,7 +67,8 @@ def models(folder: Path) -> list[dict]:
     found = []
     for path in sorted(folder.glob("*photo*.json")):
         card = json.loads(path.read_text(encoding="utf-8"))
-        if card["input"] not in ("lr", "bicubic") or card["channels"] == "gray" or "multiple" in card:
+        sides = {"lr": 1, "bicubic": card["scale"]}  # multiples of it, whatever the tile
+        if card["channels"] == "gray" or card.get("multiple", 1) > sides.get(card["input"], 0):
             continue  # the page knows two ways to feed a network
         keys = ("name", "scale", "channels", "input", "receptive_field")
         psnr = card.get("metrics", {}).get("Set5", {}).get("psnr")

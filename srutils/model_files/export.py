@@ -176,7 +176,7 @@ def receptive_field(
     the same in both directions. With strides it depends on where the pixel lies on their grid, which repeats
     every ``multiple`` pixels: the longest reach counts. The image grows until the change no longer fills it.
     """
-    size = 64
+    size = 64 - 64 % multiple
     while size <= limit:
         x = np.random.default_rng(0).random((1, size, size, channels), dtype=np.float32)
         before, middle, reach = run(x), size // 2, 0

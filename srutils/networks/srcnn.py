@@ -1,9 +1,10 @@
-"""`three_layers`, `PixelShuffle` and `three_layers_on_lr`, as lesson 03 builds them.
+"""`three_layers`, `PixelShuffle`, `three_layers_on_lr` and `back_projected`, as lesson 03 builds them.
 
 Written by ``make notebooks`` from notebooks/03_srcnn.ipynb: change it there.
 """
 
 import keras
+import numpy as np
 
 
 def three_layers(filters=(64, 32), sizes=(9, 5, 5)):
@@ -46,3 +47,20 @@ def three_layers_on_lr(scale, sizes=(5, 3, 3), linear=None):
         beside = keras.layers.Conv2D(scale**2, linear, padding="same", kernel_initializer="zeros")(lr)
         x = keras.layers.Rescaling(0.1)(keras.layers.Add()([x, beside]))
     return keras.Model(lr, PixelShuffle(scale)(keras.layers.Add()([x, lr])))
+
+
+def back_projected(network, scale, rounds=3):
+    """Let rounds of back-projection follow a network that sees the image enlarged by bicubic."""
+    taps = 4 * scale - scale % 2  # odd scales have a pixel in the middle of each block, even ones have none
+    d = np.abs(np.arange(taps) - (taps - 1) / 2) / scale  # distances, in LR pixels
+    keys = np.where(d <= 1, 1.5 * d**3 - 2.5 * d**2 + 1, -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2)
+    filter_ = np.outer(keys, keys)[..., None, None] / scale**2
+    fixed = {"strides": scale, "padding": "same", "use_bias": False, "trainable": False}
+    reduce, enlarge = keras.layers.Conv2D(1, taps, **fixed), keras.layers.Conv2DTranspose(1, taps, **fixed)
+    seen, sr = network.input, network.output
+    for _ in range(rounds):
+        again = enlarge(reduce(sr))
+        sr = keras.layers.Add()([sr, keras.layers.Subtract()([seen, again])])
+    reduce.set_weights([filter_])
+    enlarge.set_weights([filter_ * scale**2])
+    return keras.Model(seen, sr)

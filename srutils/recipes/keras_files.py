@@ -43,6 +43,8 @@ def weights_of(path: Path) -> list[Layer]:
     for node in graph.node:
         known = [values[name] for name in node.input[1:] if name in values]
         if node.op_type in TURN and known:
+            if known[0].shape[:2] == (1, 1) and len(known[0].shape) == 4 and len(known) == 1:
+                continue  # a filter of back-projection, which nobody trained
             found.append((known[0].transpose(TURN[node.op_type]), known[1] if len(known) > 1 else None))
         elif node.op_type == "Add" and found and found[-1][1] is None and known and known[0].ndim == 1:
             found[-1] = found[-1][0], known[0]  # of the dense layer before it
@@ -106,7 +108,7 @@ def exporter(network) -> tuple[Callable[[Path], None], Callable[[np.ndarray], np
     """
     import keras
 
-    sides = [side or 32 for side in network.inputs[0].shape[1:]]
+    sides = [side or 48 for side in network.inputs[0].shape[1:]]  # a multiple of 2, 3, 4 and 8
     network(np.zeros((1, *sides), np.float32))
 
     def export(path: Path) -> None:

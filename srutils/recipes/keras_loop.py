@@ -63,7 +63,15 @@ def cosine(rate: float, steps: int, last: float = 0.01):
 
 
 def train_upscaler(
-    settings: Settings, recipe, data, start, feed, new: Callable, validate: Callable, facts: dict
+    settings: Settings,
+    recipe,
+    data,
+    start,
+    feed,
+    new: Callable,
+    validate: Callable,
+    facts: dict,
+    finish: Callable = lambda network: network,
 ) -> dict:
     """Train a network that enlarges images, with Adam and MSE; write its files and return its card.
 
@@ -79,6 +87,8 @@ def train_upscaler(
         From the network to figures for the record.
     facts : dict
         What the card says of the network.
+    finish : callable, optional
+        From the trained network to the one that is written: with fixed layers behind it, say.
     """
     import keras
 
@@ -100,6 +110,8 @@ def train_upscaler(
         run = Run.open(settings, recipe, data, start=start, **decides)
         network = train(run, build, compiled, feed, validate, precision)
         twin = keras_files.in_float32(network, new)
+        facts = {"parameters": twin.count_params(), **facts}
+        twin = finish(twin)
         export, reference = keras_files.exporter(twin)
         facts = {**facts, **decides, **keras_files.facts(precision)}
         also = {".keras": keras_files.of_built_in_layers(twin).save}

@@ -99,6 +99,7 @@ TELESCOPE |= {"rate": 1e-3, "clip": 0.5, "steps": 3000, "batch": 16}
 PHOTO_GAME = {"rates": (1e-4, 3e-4), "judge": {"width": 32, "gain": 2.0}, "steps": 1000, "patch": 32}
 PHOTO_GAME |= {"tries": 2, "flat": (2, 1), "loss": "l1"}
 PHOTO_GAME |= {"weights": {"pixel": 1.0, "content": 0.1, "adversarial": 0.02}}
+PHOTO_GAME |= {"perceptual": {"pixel": 1.0, "content": 0.04, "adversarial": 0.05}}
 DEEPLENSE_GAME = {"rates": (1e-4, 3e-4), "judge": {"width": 24, "gain": 20.0}, "steps": 300, "patch": 40}
 DEEPLENSE_GAME |= {"loss": "mse", "precision": "no"}
 DEEPLENSE_GAME |= {"weights": {"pixel": 900.0, "content": 0.03, "adversarial": 0.01}}

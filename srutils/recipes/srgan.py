@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from srutils.course import find_data
 from srutils.recipes import srresnet
 from srutils.recipes.register import find
 from srutils.recipes.settings import Settings
+from srutils.scoring import perceptual
+
+OWN, LPIPS = "the discriminator's own features", "LPIPS with SqueezeNet, which judges the model, too"
 
 
 def run(settings: Settings, recipe) -> dict | None:
@@ -15,15 +20,37 @@ def run(settings: Settings, recipe) -> dict | None:
     from srutils.recipes import torch_loop
 
     options = recipe.options
-    size = find(options["start"]).options
-    run, network, parts, feed = srresnet.begin(settings, recipe, size, generator=size)
+    size, weights, content, says = find(options["start"]).options, options["weights"], matched_features, OWN
+    if "perceptual" in options and (path := find_data(perceptual.FILE)):
+        weights, content, says = options["perceptual"], looks_alike(path), LPIPS
+    run, network, parts, feed = srresnet.begin(settings, recipe, size, generator=size, content=says)
     judge, precision = Discriminator(network.head.in_channels, **options["judge"]), run.decides["precision"]
     trainer = torch_loop.Trainer(run, precision, network, options["rates"], discriminator=judge)
-    update = adversarial(srresnet.pixel_loss(options["loss"]), options["weights"])
+    update = adversarial(srresnet.pixel_loss(options["loss"]), weights, content)
     trainer.train(feed, update, srresnet.watch(parts))
-    card = srresnet.deliver(run, trainer, parts, losses=options["weights"], discriminator=options["judge"])
+    facts = {"losses": weights, "content": says, "discriminator": options["judge"]}
+    card = srresnet.deliver(run, trainer, parts, **facts)
     trainer.close()
     return card
+
+
+def looks_alike(path: Path) -> Callable:
+    """Return a content loss: LPIPS, with the weights in ``path``, of SR and HR cut at a random place.
+
+    Its network looks at every second pixel, then at every fourth: cut at one place always, SR learns a mesh
+    with that spacing, which LPIPS hardly sees.
+    """
+    import torch
+
+    from srutils.networks.lpips import Lpips
+
+    network = Lpips.load(path)
+
+    def content(judge, sr, hr):
+        top, left = torch.randint(8, (2,)).tolist()
+        return network.to(sr.device)(sr[..., top:, left:], hr[..., top:, left:]).mean()
+
+    return content
 
 
 def matched_features(judge, sr, hr):
