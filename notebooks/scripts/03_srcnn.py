@@ -298,7 +298,7 @@ plotting.show(figure, alt="Validation PSNR after each epoch, above the line of b
 # Now the test. Two photographs have not been touched so far. Four ways to enlarge them: bicubic; the *best
 # linear filter* that least squares can fit to the same training squares (an LR pixel becomes a block of 3 × 3;
 # each of the nine places gets a filter of its own, over 7 × 7 LR pixels); our network; and the shipped one, the
-# same three layers after a longer training on many more photographs.
+# same three layers after a longer training on many more photographs, with a fixed last step (section 7).
 
 # %%
 def best_linear(x, y, new, size):
@@ -654,10 +654,10 @@ for name, card in cards.items():
 display(Markdown("\n".join(rows)))
 
 # %% [markdown]
-# The last column is the whole training, with the x3 run that x2 and x4 started from. On Set5 ours stay 0.13
-# to 0.17 dB below the published network. How much a network adds depends on the pictures: at x3 it goes from
-# 30.41 to 32.62 dB on Set5, but from 28.00 to 29.55 dB on the eleven others. The two lens tracks differ even
-# more, and the next section explains why.
+# The last column is the whole training, with the x3 run that x2 and x4 started from. On Set5 ours reach the
+# published network at x2 and stay 0.03 and 0.05 dB below it at x3 and x4. How much a network adds depends on the
+# pictures: at x3 it goes from 30.41 to 32.72 dB on Set5, but from 28.00 to 29.62 dB on the eleven others. The two
+# lens tracks differ even more, and the next section explains why.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Checks of sections 2 to 7.
@@ -677,7 +677,7 @@ on_photographs = scoring.evaluate_photos(shipped, photos.builtin().items())
 assert abs(on_photographs["psnr"] - shipped.card["metrics"]["test"]["psnr"]) < 0.005
 for scale, of_paper in PUBLISHED.items():
     if on_set5 := cards[f"srcnn-photo-x{scale}"]["metrics"].get("Set5"):
-        assert on_set5["psnr"] > max(on_set5["bicubic"]["psnr"] + 1.8, float(of_paper.split()[0]) - 0.2)
+        assert on_set5["psnr"] > max(on_set5["bicubic"]["psnr"] + 1.8, float(of_paper.split()[0]) - 0.1)
 
 # %% [markdown]
 # ## 8. Three layers on lenses
@@ -1059,6 +1059,8 @@ exercises.check(3, 3, ensemble)
 #   CVPR 2016, [doi:10.1109/CVPR.2016.182](https://doi.org/10.1109/CVPR.2016.182): the residual connection.
 # - K. He, X. Zhang, S. Ren, J. Sun, *Delving deep into rectifiers*, ICCV 2015,
 #   [doi:10.1109/ICCV.2015.123](https://doi.org/10.1109/ICCV.2015.123): the starting weights.
+# - M. Irani, S. Peleg, *Improving resolution by image registration*, CVGIP: Graphical Models and Image
+#   Processing 53, 231 (1991), [doi:10.1016/1049-9652(91)90045-L](https://doi.org/10.1016/1049-9652%2891%2990045-L).
 # - D. P. Kingma, J. Ba, *Adam: a method for stochastic optimization*, ICLR 2015,
 #   [doi:10.48550/arXiv.1412.6980](https://doi.org/10.48550/arXiv.1412.6980).
 # - W. Shi et al., *Real-time single image and video super-resolution using an efficient sub-pixel

@@ -444,8 +444,8 @@ assert np.ptp(table.loc[True, True]) < 0.2 and np.ptp(table.loc[True, False]) < 
 #
 # The network without wires lost what was in its own input. LR still has it, so it can be given back without
 # any training: reduce the picture as LR was reduced, look at what differs from LR, enlarge the difference and
-# add it. Irani and Peleg called this *back-projection* (1991). Here is what five rounds
-# of it do to four pictures; in exercise 3 you write it yourself, and give it a noisy LR.
+# add it. This is the *back-projection* that ends lesson 03's network (Irani and Peleg, 1991). Here is what five
+# rounds of it do to four pictures; in exercise 3 you write it yourself, and give it a noisy LR.
 
 # %%
 def five_rounds(sr, lr=test_lr):
