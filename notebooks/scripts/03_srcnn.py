@@ -329,8 +329,6 @@ ways = {
     "ours, four epochs": our_network,
     "shipped": shipped,
 }
-
-# %%
 seen, truths = zip(*map(low_and_high, test_photographs.values()), strict=True)
 results = {name: [way(picture) for picture in seen] for name, way in ways.items()}
 scores = {
@@ -486,7 +484,6 @@ def multiply_adds(network):
     return sum(int(np.prod(layer.kernel.shape)) for layer in network.layers if hasattr(layer, "kernel"))
 
 
-# %%
 keras.utils.set_random_seed(0)
 on_lr = three_layers_on_lr(3)
 per_pixel = {"9-5-5 on the enlarged picture": multiply_adds(network)}
@@ -795,7 +792,6 @@ def through(scale):
     return blurred.reshape(n, 2 * scale, n, 2 * scale).mean((1, 3))
 
 
-# %%
 def observed(scale, peak, rng):
     """Four exposures (4, n, n, 1): photons are counted, sky subtracted, HR's peak is 1."""
     photons = (through(scale) / peak * lensing.PEAK + lensing.SKY) * scale**2

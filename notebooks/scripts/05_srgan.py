@@ -308,8 +308,7 @@ plotting.show(
 #
 # So, *on this task and at this size*, normalisation neither helps nor hurts in the end. We leave it out, as EDSR
 # did.
-
-# %% [markdown]
+#
 # ## 3. All the pictures that fit
 #
 # Why is the best picture soft? On this track we can answer. Take away the noise-free lens from HR, and only
@@ -855,7 +854,6 @@ def methods(track, scale):
     return {name: Upscaler.load(kind, scale) for name, kind in names.items()}
 
 
-# %%
 results = {}
 for track, scale in (("deeplense", 2), ("telescope", 2), ("telescope", 4)):
     lenses = lensing.lens_set(track, 60, scale=scale, split="test")
@@ -990,9 +988,10 @@ plotting.show(
 # %% [markdown]
 # This is a **failure**, and a typical one. The eye's rim is there in LR, and both networks make it sharp.
 # The fur's strands are not in LR, only its colour and a few broad streaks. SRResNet answers with soft streaks.
-# SRGAN draws thin dark lines, and compared with HR, strand by strand, they are not the cat's: too few, and in
-# other places and directions. Nothing in the picture tells the eye which of its lines are known and which are made
-# up. The bottom row says the same in colours: the residuals do not shrink where SRGAN looks sharper. *(Chelsea:
+# SRGAN draws a finer grain, which passes for short hair as long as HR is not beside it; strand by strand it is not
+# the cat's: too few, too weak, and in other directions. Nothing in the picture tells the eye which of its lines are
+# known and which are made up. The bottom row says the same in colours: the residuals do not shrink where SRGAN looks
+# sharper. Along the strongest edges it has a fault of its own, faint rows of dots, which LPIPS hardly sees. *(Chelsea:
 # Stéfan van der Walt, CC0.)*
 
 # %% jupyter={"source_hidden": true} tags=["check"]
