@@ -15,7 +15,7 @@ from tools.bench import __main__ as bench
 from tools.bench import engines, feed, metrics, models, race, simulator
 from tools.project import ROOT
 
-SIZE = (40, 56)
+SIZE = (42, 57)
 
 
 class Machine:

@@ -144,11 +144,12 @@ def keras(name, shape):
     """Lesson 03's network on a picture by Keras, as a function."""
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     from srutils.model_files.cards import model_path
-    from srutils.networks.srcnn import three_layers
+    from srutils.networks.srcnn import back_projected, three_layers
     from srutils.recipes import keras_files
 
     network = three_layers()
     keras_files.give_weights(network, keras_files.weights_of(model_path(name)), name)
+    network = back_projected(network, scale=3)
     enlarged = picture(*shape)[None]
     return lambda: network.predict_on_batch(enlarged)
 
