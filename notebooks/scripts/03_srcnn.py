@@ -595,7 +595,8 @@ for name, of_layer in (("layer 1", of_first), ("layer 2", of_second)):
 # Nothing here is learned, and all of it is convolution. Reducing is one with the bicubic filter and a stride:
 # only every third position counts. Enlarging is the same filter *transposed*: each LR pixel spreads out as it
 # was gathered. The layers see the enlarged LR and not LR, and that is enough, because both ways lead through
-# the same enlargement.
+# the same enlargement. One warning: this trusts LR, so it gives noise back as well; lesson 04's third exercise
+# tries it.
 
 # %% tags=["saved-srcnn"]
 def back_projected(network, scale, rounds=3):

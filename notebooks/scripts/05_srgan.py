@@ -991,7 +991,7 @@ plotting.show(
 # SRGAN draws a finer grain, which passes for short hair as long as HR is not beside it; strand by strand it is not
 # the cat's: too few, too weak, and in other directions. Nothing in the picture tells the eye which of its lines are
 # known and which are made up. The bottom row says the same in colours: the residuals do not shrink where SRGAN looks
-# sharper. Along the strongest edges it has a fault of its own, faint rows of dots, which LPIPS hardly sees. *(Chelsea:
+# sharper. On other photographs it has a fault of its own: faint rows of dots along the strongest edges. *(Chelsea:
 # Stéfan van der Walt, CC0.)*
 
 # %% jupyter={"source_hidden": true} tags=["check"]

@@ -37,8 +37,8 @@ def run(settings: Settings, recipe) -> dict | None:
 def looks_alike(path: Path) -> Callable:
     """Return a content loss: LPIPS, with the weights in ``path``, of SR and HR cut at a random place.
 
-    Its network looks at every second pixel, then at every fourth: cut at one place always, SR learns a mesh
-    with that spacing, which LPIPS hardly sees.
+    Its network looks at every second pixel, then at every fourth: cut at one place always, SR could hide a
+    mesh with that spacing from it.
     """
     import torch
 
