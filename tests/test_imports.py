@@ -57,6 +57,27 @@ def test_no_module_imports_a_framework():
     }
 
 
+FIND = """
+import ast, importlib, pathlib, sys
+for path in map(pathlib.Path, sys.argv[1:]):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "srutils":
+            there = importlib.import_module(node.module)
+            for name in (alias.name for alias in node.names):
+                if not hasattr(there, name):
+                    try:
+                        importlib.import_module(f"{node.module}.{name}")
+                    except ImportError:
+                        print(f"{path.name}:{node.lineno}:{node.module}.{name}")
+"""
+
+
+def test_what_functions_import_when_they_are_called_is_there():
+    files = sorted(map(str, (HOUSE / "srutils").rglob("*.py")))
+    done = subprocess.run([sys.executable, "-c", FIND, *files], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr[-2000:]
+
+
 def test_the_command_line_starts_without_numerics():
     loaded = {name.split(".")[0] for name in python("import sys, srutils.cli; print(*sys.modules)")}
     assert "typer" in loaded and not loaded & {*HEAVY, "numpy", "scipy", "skimage", "sklearn"}

@@ -6,6 +6,7 @@ tracing costs far more than noise does, so the means of the photon counts are ke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -125,17 +126,22 @@ def _drop(grid: np.ndarray, x: np.ndarray, y: np.ndarray, mass: np.ndarray) -> N
     np.add.at(grid, (lens[inside], row[inside], column[inside]), mass[inside])
 
 
-def store(folder: Path, n: int, *, seed: int = 0, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def store(
+    folder: Path, n: int, *, seed: int = 0, progress: bool = False, make: Callable = noise_free
+) -> tuple[np.ndarray, np.ndarray]:
     """Keep triplets of the training split on disk; make what is missing, also after a run that was stopped.
 
     Parameters
     ----------
     folder : Path
+        Of one maker only.
     n : int
         98 kB are needed for each.
     seed : int
     progress : bool
         Show a progress bar.
+    make : callable
+        `noise_free`, or another function that takes the same and gives the same.
 
     Returns
     -------
@@ -162,7 +168,7 @@ def store(folder: Path, n: int, *, seed: int = 0, progress: bool = False) -> tup
     done = int(mark.read_text(encoding="utf-8")) if mark.is_file() else 0
     with tqdm(total=n, initial=done, unit="triplet", disable=not progress, file=sys.stdout) as bar:
         for first in range(done, n, 100):
-            counts, params = noise_free(min(100, n - first), seed=seed, start=first)
+            counts, params = make(min(100, n - first), seed=seed, start=first)
             last = first + len(counts)
             arrays["counts"][first:last] = counts
             arrays["maps"][first:last] = mass_maps(params).reshape(-1, *shapes["maps"][1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,7 +32,7 @@ def run(settings: Settings, recipe) -> dict:
     large = arch != ARCHS[0]
     if large and settings.data is None:
         raise ValueError(f"--arch {arch} learns from your own folders: give --data as well")
-    start = Start.find(settings.start, (".onnx", ".keras"))
+    start = Start.find(settings.start or (None if large else options.get("start")), (".onnx", ".keras"))
     if start is not None and large:
         raise ValueError(f"--from is for the compact network; --arch {arch} begins with random weights")
     precision = keras_loop.precision_for(settings, options["precision"])
@@ -49,7 +50,7 @@ def run(settings: Settings, recipe) -> dict:
             return classifier_files.new_network(arch, settings.data is None, start)
 
         def compiled(network, steps):
-            if settings.data is None:
+            if settings.data is None and start is None:
                 feed.easy = min(3000, steps // 5)
             classifier_files.give_losses(network, options["rate"], steps)
 
@@ -91,11 +92,14 @@ class Shown(Feed):
 
 
 class Triplets(Feed):
-    """Batches of matched triplets with fresh photon noise, which is turned up over the first `easy` steps."""
+    """Batches of matched triplets with fresh photon noise, which is turned up over the first `easy` steps.
 
-    def __init__(self, counts, maps, size: int, seed: int):
+    `exposed` makes mean counts of a triplet where `counts` holds something else: see `srutils.lensing.skies`.
+    """
+
+    def __init__(self, counts, maps, size: int, seed: int, exposed: Callable | None = None):
         super().__init__()
-        self.counts, self.maps, self.seed, self.easy = counts, maps, seed, 0
+        self.counts, self.maps, self.seed, self.easy, self.exposed = counts, maps, seed, 0, exposed
         self.each = max(1, size // 3)
         self.size = 3 * self.each
 
@@ -110,6 +114,8 @@ class Triplets(Feed):
                 moved = np.roll(self.counts[i, label], shift, (0, 1))
                 mean[3 * j + label] = dihedral(moved[..., None], turn)[..., 0]
                 target[3 * j + label] = dihedral(self.maps[i, label], turn)
+            if self.exposed is not None:
+                mean[3 * j : 3 * j + 3] = self.exposed(mean[3 * j : 3 * j + 3], rng)
         strength = min(1, k / self.easy) if self.easy else 1
         return observe(mean, rng, strength), (np.tile(np.arange(3), self.each), np.sqrt(target))
 
@@ -121,7 +127,7 @@ def observe(mean: np.ndarray, rng, strength: float = 1.0) -> np.ndarray:
     """
     import torch
 
-    from srutils.lensing.raytrace import photon_counts
+    from srutils.lensing.instruments import photon_counts
 
     normal = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
     image = mean + np.float32(strength) * (photon_counts(torch.from_numpy(mean), normal).numpy() - mean)
@@ -132,24 +138,40 @@ def observe(mean: np.ndarray, rng, strength: float = 1.0) -> np.ndarray:
 def simulated(settings: Settings, options: dict, size: int):
     """Return the simulated lenses of a run, and their feed; they are kept in the cache."""
     from srutils.course import cache_dir
-    from srutils.lensing import simulate, triplets
+    from srutils.lensing import simulate, skies, triplets
 
-    quick = settings.short
-    n = QUICK if quick else options["triplets"]
-    counts, maps = triplets.store(cache_dir() / "triplets", n, seed=6, progress=True)
-    means, _ = triplets.noise_free(40 if quick else 200, seed=0, split="val")
-    val = observe(means.reshape(-1, SIZE, SIZE), np.random.default_rng(1))
+    quick, other = settings.short, options.get("skies", False)
+    n, few = QUICK if quick else options["triplets"], 40 if quick else 200
+    folder, make = ("skies", skies.scenes) if other else ("triplets", triplets.noise_free)
+    counts, maps = triplets.store(cache_dir() / folder, n, seed=6, progress=True, make=make)
     tested = simulate("deeplense", 150 if quick else 1500, classes=CLASSES, seed=0)
+    says = f"{n:,} deeplense triplets without noise, fresh photon noise, 8 turns, shifts of 2 px"
+    if other:
+        val, test = (under_skies(few, part) for part in ("val", "test"))
+        says += "; PSF, light, the halo's ellipse, orientation and the source's clumps at random"
+    else:
+        means, _ = triplets.noise_free(few, seed=0, split="val")
+        val = observe(means.reshape(-1, SIZE, SIZE), np.random.default_rng(1)), np.tile(np.arange(3), few)
     data = SimpleNamespace(
-        val=(val, np.tile(np.arange(3), len(means))),
+        val=val,
         test=(tested.hr, tested.labels),
-        says=f"{n:,} deeplense triplets without noise, fresh photon noise, 8 turns, shifts of 2 px",
+        more={"other skies test": test} if other else {},
+        says=says,
         split="by lens: training split, seed 6; scored on the test split",
         images=3 * n,
-        fingerprint=fingerprint([np.array([n, 6]), val]),
+        fingerprint=fingerprint([np.array([n, 6]), val[0]]),
         track="deeplense",
     )
-    return data, Triplets(counts, maps, size, settings.seed)
+    return data, Triplets(counts, maps, size, settings.seed, skies.exposed if other else None)
+
+
+def under_skies(n: int, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (3 n, 128, 128, 1) of triplets under skies at random, and their classes."""
+    from srutils.lensing import skies
+
+    rng = np.random.default_rng(1)
+    means = np.concatenate([skies.exposed(light, rng) for light in skies.scenes(n, split=split)[0]])
+    return observe(means, rng), np.tile(np.arange(3), n)
 
 
 # ---------------------------------------------------------------- scores
@@ -170,7 +192,8 @@ def scores(path, data) -> dict[str, dict]:
 
     trained, found = Classifier.load(path), {}
     test = "deeplense test" if getattr(data, "track", None) else "test"
-    for name, (images, truth) in {"validation": data.val, test: data.test}.items():
+    more = getattr(data, "more", {})
+    for name, (images, truth) in {"validation": data.val, test: data.test, **more}.items():
         if not len(images):
             continue
         probability = trained(images.astype(np.float32))

@@ -85,6 +85,7 @@ AUTOENCODER = {"scale": 2, "steps": 5000, "batch": 16, "patch": 32, "tries": 1, 
 AUTOENCODER |= {"precision": "auto"}
 
 CLASSIFIER = {"triplets": 30000, "steps": 15000, "batch": 48, "rate": 2e-3, "precision": "auto"}
+SKIES = CLASSIFIER | {"triplets": 6000, "skies": True, "start": "lens-classifier", "rate": 5e-4}
 
 PHOTO = {"track": "photo", "width": 64, "blocks": 10, "patch": 48, "tries": 2, "flat": (1, 4)}
 PHOTO |= {"loss": "l1", "rate": 4e-4, "steps": 12000}
@@ -128,6 +129,14 @@ _ALL = [
         "Keras",
         "classifier",
         CLASSIFIER,
+    ),
+    Recipe(
+        "lens-classifier-skies",
+        "the same under other PSFs, exposures, halos and clumpy sources",
+        "6,000 simulated triplets",
+        "Keras",
+        "classifier",
+        SKIES,
     ),
     _srresnet("srresnet-photo", "colour photographs, x2 x3 x4, one body", PHOTOGRAPHS, JOINT),
     *(
