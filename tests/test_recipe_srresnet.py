@@ -531,3 +531,51 @@ if __name__ == "__main__":
         small = tiny("srresnet-deeplense-x2")
         srgan.find = lambda _: small
     train(folder, name, start=begun)
+
+
+def test_another_telescope_adds_its_blur_and_the_noise_of_its_exposure():
+    from srutils import lensing
+    from srutils.lensing import instruments
+    from srutils.recipes import feeds
+
+    class Fixed:
+        def __init__(self, fwhm, exposure):
+            self.values = [fwhm, np.log(exposure)]
+
+        def uniform(self, low, high):
+            assert low <= self.values[0] <= high
+            return self.values.pop(0)
+
+        def standard_normal(self, shape, dtype):
+            return np.random.default_rng(0).standard_normal(shape, dtype)
+
+    lens = lensing.simulate("telescope", 1, scale=2, seed=3)
+    own = instruments.PSF_FWHM[2]
+    seen = np.stack([feeds.other_telescope(lens.truth[0], 2, Fixed(own, 4.0))[..., 0] for _ in range(2)])
+    np.testing.assert_array_equal(seen[0], seen[1])
+    t = instruments.as_tensors({k: v for k, v in lens.params.items() if k not in ("lens", "peak_brightness")})
+    (mean,) = instruments.expose(t, instruments.SIZE["telescope"], (own, 2))
+    mean = mean.numpy()[0] / lens.params["peak_brightness"][0]
+    expected = (
+        np.sqrt((mean * instruments.PEAK + instruments.SKY) / 16) / instruments.PEAK
+    )  # 4 pixels, 4 times
+    z = (seen[0] - mean) / expected
+    assert abs(z.mean()) < 0.1 and abs(z.std() - 1) < 0.05
+    faint = (feeds.other_telescope(lens.truth[0], 2, Fixed(own, 0.25))[..., 0] - mean) / expected
+    assert abs(faint.std() - 4) < 0.2
+
+
+def test_the_blind_recipe_scores_on_telescopes_that_differ():
+    from srutils.recipes import feeds
+    from srutils.recipes.data import lens_pairs, seen_by_others
+
+    pairs = lens_pairs(None, "telescope", 2, 63, 0, "truth")
+    other = seen_by_others(pairs)
+    assert other.fingerprint != pairs.fingerprint and other.track == "other telescopes"
+    noise = [np.std(lr[:4]) for lr in other.test[0][:40]]  # of the dark edge
+    assert max(noise) > 3 * min(noise)
+    feed = feeds.OtherTelescopes(feeds.FreshLenses(2, 4, 64))
+    lr, truth = feed.batch(1)
+    assert lr.shape == (4, 64, 64, 1) and truth.shape == (4, 128, 128, 1) and lr.dtype == np.float32
+    np.testing.assert_array_equal(feed.batch(1)[0], lr)
+    np.testing.assert_array_equal(feed.lenses.batch(1)[1], truth)

@@ -181,6 +181,22 @@ def spoiled(data: PairsData, shares: dict[str, float]) -> PairsData:
     return replace(data, val=spoil(data.val, 1), test=spoil(data.test, 2), says=says, fingerprint="")
 
 
+def seen_by_others(data: PairsData) -> PairsData:
+    """Return telescope lenses whose LR, for validation and test, comes from other telescopes, once for all."""
+    from srutils.recipes.feeds import BLIND, other_telescope
+
+    def see(part: Part, which: int) -> Part:
+        rngs = (np.random.default_rng([which, i]) for i in range(len(part[1])))
+        return [other_telescope(hr, data.scale, rng) for hr, rng in zip(part[1], rngs, strict=True)], part[1]
+
+    (sharp, wide), (short, long) = BLIND["psf"], BLIND["exposure"]
+    says = (
+        f"{data.says}; LR through a PSF of {sharp} to {wide} arcsec, exposed {short} to {long} times as long"
+    )
+    parts = {"val": see(data.val, 1), "test": see(data.test, 2)}
+    return replace(data, **parts, says=says, track="other telescopes", fingerprint="")
+
+
 def _read_photographs(photos, scale: int, limit: int) -> Part:
     from tqdm.contrib.concurrent import thread_map
 

@@ -13,6 +13,7 @@ from srutils.training import Feed, PatchFeed
 
 FIRST_SEED = 10_000  # below it are seeds that lessons and fixed sets draw from
 POOL = 63  # fresh lenses simulated at a time
+BLIND = {"psf": (0.09, 0.30), "exposure": (0.25, 4.0)}  # arcsec; times the track's own
 
 
 class PhotoFeed(Feed):
@@ -130,6 +131,47 @@ class FreshLenses(Feed):
             x[i] = dihedral(pairs.lr[lens, top : top + side, left : left + side], turn)
             y[i] = dihedral(pairs.truth[lens, top * s : (top + side) * s, left * s : (left + side) * s], turn)
         return x, y
+
+
+class OtherTelescopes(Feed):
+    """Batches of fresh lenses, each seen by another telescope, whose PSF and exposure nobody is told.
+
+    Parameters
+    ----------
+    lenses : FreshLenses
+        Whole ones: a PSF needs what lies around a patch.
+    """
+
+    def __init__(self, lenses: FreshLenses):
+        super().__init__(ahead=2)
+        self.lenses, self.size, self.seed = lenses, lenses.size, lenses.seed
+
+    def batch(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return batch number ``k``: LR and the noise-free truth."""
+        lr, truth = self.lenses.batch(k)
+        rng = np.random.default_rng([self.seed, k, 4])
+        return np.stack([other_telescope(image, self.lenses.scale, rng) for image in truth]), truth
+
+
+def other_telescope(truth: np.ndarray, scale: int, rng) -> np.ndarray:
+    """Observe a lens (H, W, 1) of the telescope track with a PSF and an exposure at random: LR, in its unit.
+
+    The truth has HR's PSF already. Two Gaussians in a row are one, and their variances add.
+    """
+    import torch
+
+    from srutils.lensing import instruments
+
+    fwhm = np.sqrt(rng.uniform(*BLIND["psf"]) ** 2 - instruments.PSF_FWHM[1] ** 2)
+    exposure = np.exp(rng.uniform(*np.log(BLIND["exposure"]))) * scale**2  # of a pixel
+    with torch.inference_mode():
+        (image,) = instruments.gaussian_blur(
+            torch.from_numpy(truth[None, ..., 0]), [fwhm / instruments.PIXEL]
+        )
+        mean = instruments.bin_pixels(image, scale) * instruments.PEAK + instruments.SKY
+        normal = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
+        counts = instruments.photon_counts(mean * exposure, normal) / exposure
+    return ((counts - instruments.SKY) / instruments.PEAK)[0, ..., None].numpy()
 
 
 def batches_a_pool(batch: int) -> int:

@@ -96,6 +96,7 @@ DEEPLENSE = {"track": "deeplense", "scale": 2, "width": 32, "blocks": 8, "patch"
 DEEPLENSE |= {"rate": 1e-3, "steps": 2000, "batch": 16, "precision": "no"}
 TELESCOPE = {"track": "telescope", "width": 48, "blocks": 8, "skip": "bicubic", "patch": 32, "loss": "psnr"}
 TELESCOPE |= {"rate": 1e-3, "clip": 0.5, "steps": 3000, "batch": 16}
+BLIND = TELESCOPE | {"scale": 2, "blind": True, "start": "srresnet-telescope-x2", "patch": 64, "batch": 4}
 
 PHOTO_GAME = {"rates": (1e-4, 3e-4), "judge": {"width": 32, "gain": 2.0}, "steps": 1000, "patch": 32}
 PHOTO_GAME |= {"tries": 2, "flat": (2, 1), "loss": "l1"}
@@ -153,6 +154,12 @@ _ALL = [
             TELESCOPE | {"scale": s},
         )
         for s in (2, 4)
+    ),
+    _srresnet(
+        "srresnet-telescope-blind-x2",
+        "lenses, x2, of telescopes with another PSF and exposure, which it is not told",
+        LENSES["telescope"],
+        BLIND,
     ),
     _srgan("photo", 4, PHOTOGRAPHS, PHOTO_GAME),
     _srgan("deeplense", 2, LENSES["deeplense"], DEEPLENSE_GAME),

@@ -99,6 +99,8 @@ def load_data(settings: Settings, options: dict) -> dict:
     if fresh(settings, options):
         says = f"simulated lenses of the {track} track, x{scale}, none shown twice"
         pairs = replace(pairs, says=f"{says}, target: the noise-free truth")
+    if fresh(settings, options) and options.get("blind"):
+        pairs = data.seen_by_others(pairs)
     return {scale: pairs}
 
 
@@ -122,7 +124,8 @@ def make_feed(settings: Settings, options: dict, parts: dict):
     if side > largest:
         raise ValueError(f"--patch is {side}; expected at most {largest}, the side of the LR images")
     if fresh(settings, options):
-        return feeds.FreshLenses(scale, batch, side, seed=seed), side
+        feed = feeds.FreshLenses(scale, batch, side, seed=seed)
+        return feeds.OtherTelescopes(feed) if options.get("blind") else feed, side
     return feeds.PatchFeed(*data.train, side, batch, seed=seed), side
 
 

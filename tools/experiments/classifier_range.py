@@ -1,8 +1,8 @@
-"""Lesson 06: the shipped classifier on ten seeds of fresh lenses, and on lenses that change by degrees.
+"""Lesson 06: the shipped classifier on ten seeds of fresh lenses, and two of them on lenses that change.
 
 ``python -m tools.experiments.classifier_range`` writes data/experiments/classifier_range.json. One thing is
 changed at a time: the PSF's width, the light, the halo's ellipticity, the share of the source's light in
-clumps.
+clumps. The second classifier is the one that was trained under other skies.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import numpy as np
 from srutils import lensing, scoring
 from srutils.files.atomic import aside
 from srutils.lensing import classifier, instruments, triplets
+from srutils.model_files.cards import model_path
 from tools.lesson_code import load
 from tools.project import ROOT, SCRIPTS
 
 OUT = ROOT / "data" / "experiments" / "classifier_range.json"
 SEEDS, LENSES, TRIPLETS, SEED = range(10), 300, 60, 31
+MODELS = {"doses": "lens-classifier", "skies": "lens-classifier-skies"}
+SURE = 0.9  # who may decline answers only where the greatest probability is this
 DOSES = {
     "PSF": (0.18, 0.20, 0.21, 0.22, 0.25, 0.30),  # full width at half maximum, arcsec
     "light": (0.25, 0.5, 0.7, 0.85, 1.0, 1.4),  # of source and lens, beside the same sky
@@ -29,12 +32,18 @@ CLUMPS, SIZE_OF_CLUMP = 5, 0.08  # knots in a source; their half-light radius in
 
 
 def score(labels, probability) -> dict:
-    """Return AUC with its bootstrap interval, right answers, mean confidence, and what was called what."""
+    """Return AUC with its bootstrap interval, right answers, mean confidence, and what was called what.
+
+    "sure" counts answers with a probability of `SURE` at least, "sure_right" those of them that are right.
+    """
+    right, sure = probability.argmax(1) == labels, probability.max(1) >= SURE
     return {
         "auc": round(scoring.macro_auc(labels, probability), 4),
         "interval": [round(v, 4) for v in scoring.bootstrap(scoring.macro_auc, labels, probability, n=100)],
         "n": len(labels),
-        "right": int((probability.argmax(1) == labels).sum()),
+        "right": int(right.sum()),
+        "sure": int(sure.sum()),
+        "sure_right": int((sure & right).sum()),
         "confidence": round(float(probability.max(1).mean()), 4),
         "called": np.bincount(probability.argmax(1), minlength=3).tolist(),
     }
@@ -84,9 +93,10 @@ def scenes(params: dict):
 
 
 def main() -> None:
-    """Score ten seeds, then every dose; write after each part."""
-    lesson, shipped = load(SCRIPTS / "06_lens_classification.py"), classifier.Classifier.load()
-    stored = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {"seeds": [], "doses": {}}
+    """Score ten seeds, then every dose by both; write after each part, and do not repeat what is there."""
+    lesson = load(SCRIPTS / "06_lens_classification.py")
+    shipped, other = (classifier.Classifier.load(name) for name in MODELS.values())
+    stored = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {"seeds": []}
 
     def keep():
         with aside(OUT) as path:
@@ -98,14 +108,21 @@ def main() -> None:
         stored["seeds"].append(found)
         keep()
         print(seed, found["auc"], found["right"], flush=True)
-    _, params = triplets.noise_free(TRIPLETS, seed=SEED, split="test")
-    labels = np.tile(np.arange(3), TRIPLETS)
-    if not stored["doses"]:
+    mark = {
+        name: classifier.classifier_card(model_path(name).with_suffix(".json"))["sha256"]
+        for name in MODELS.values()
+    }
+    if stored.get("models") != mark:
+        _, params = triplets.noise_free(TRIPLETS, seed=SEED, split="test")
+        labels = np.tile(np.arange(3), TRIPLETS)
+        stored |= {key: {what: [] for what in DOSES} for key in MODELS}
         for what, dose, photons in scenes(params):
             mean = (photons + instruments.DEEPLENSE_SKY).astype(np.float32)
             images = lesson.observe(mean, np.random.default_rng(1))
-            stored["doses"].setdefault(what, []).append({"dose": dose, **score(labels, shipped(images))})
-            print(what, dose, stored["doses"][what][-1], flush=True)
+            for key, judge in zip(MODELS, (shipped, other), strict=True):
+                stored[key][what].append({"dose": dose, **score(labels, judge(images))})
+                print(key, what, stored[key][what][-1], flush=True)
+        stored["models"] = mark
         keep()
 
 
