@@ -182,7 +182,7 @@ def spoiled(data: PairsData, shares: dict[str, float]) -> PairsData:
 
 
 def seen_by_others(data: PairsData) -> PairsData:
-    """Return telescope lenses whose LR, for validation and test, comes from other telescopes, once for all."""
+    """Return telescope lenses whose LR, for validation and test, is what other telescopes see."""
     from srutils.recipes.feeds import BLIND, other_telescope
 
     def see(part: Part, which: int) -> Part:
