@@ -325,7 +325,7 @@ def test_mass_maps_hold_the_mass_where_it_is():
     assert (row, column) == ((-0.5 + 3.2) // 0.8, (1.0 + 3.2) // 0.8)
 
 
-def test_a_store_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+def test_a_store_goes_on_where_it_was_stopped(tmp_path):
     whole = triplets.store(tmp_path / "a", 3, seed=2)
     expected = [np.array(part) for part in whole]
     counts, params = triplets.noise_free(3, seed=2)
@@ -335,10 +335,12 @@ def test_a_store_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     (mark,) = (tmp_path / "a").glob("done*")
     mark.write_text("2", encoding="utf-8")  # as a run leaves it that was stopped after two of three
     made = []
-    monkeypatch.setattr(
-        triplets, "noise_free", lambda n, **k: made.append(k["start"]) or (counts[2:], _tail(params))
-    )
-    again = triplets.store(tmp_path / "a", 3, seed=2)
+
+    def make(n, *, seed, start):
+        made.append(start)
+        return counts[2:], _tail(params)
+
+    again = triplets.store(tmp_path / "a", 3, seed=2, make=make)
     assert made == [2] and np.array_equal(again[0], expected[0]) and np.array_equal(again[1], expected[1])
 
 

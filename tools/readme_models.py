@@ -18,7 +18,7 @@ PUBLISHED = {
     "srgan-photo-x4": 29.40,
 }
 # A row shows the first of these test sets that the card has, or else the card's first.
-FIRST = ("Set5", "telescope test", "deeplense test", "test")
+FIRST = ("Set5", "telescope test", "other telescopes test", "deeplense test", "test")
 # NAME of <!-- number:NAME -->: the table, the beginning of the row, the column, and how it is written.
 NUMBERS = {
     "lead": ("srcnn-telescope", "Richardson-Lucy", "network's lead [dB]", "{:.1f}"),
