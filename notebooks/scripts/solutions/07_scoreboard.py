@@ -222,13 +222,13 @@ for name, values in scores.items():
 print("for 1 in 100, 29 lenses are too few")
 wrong = (scores["SRResNet"] > limit(scores["LR"], 0.1)).mean()
 print(f"SRResNet's pictures of smooth lenses above LR's limit for 1 in 10: {wrong:.0%}")
-assert 0.1 < wrong < 0.4
+assert wrong == 0 and np.median(scores["SRResNet"]) < 0.5 * np.median(scores["LR"])
 
 
 # %% [markdown]
-# On its own pictures the limit keeps its promise by construction. LR's limit, used on the network's pictures, raises
-# more false alarms than it admits: in a few of them the network has left something on the arcs that no smooth lens
-# explains. And for one false alarm in a hundred the telescope's archive would have to hold 99 smooth lenses, or a
+# On its own pictures the limit keeps its promise by construction. LR's limit, used on the network's pictures, raises no
+# alarm at all: the network has smoothed the noise away, and what is left over is a quarter of LR's. Such a limit is far
+# too lax, and would let real clumps pass as well. And for one false alarm in a hundred the telescope's archive would have to hold 99 smooth lenses, or a
 # simulator make them, which one then has to believe.
 #
 # ## 3. Noise with neighbours
@@ -297,14 +297,15 @@ plotting.show(
 )
 
 # %% [markdown]
-# Left, HR keeps its promise at every size. In pictures that were made of LR x4 the error is some four to six times
+# Left, HR keeps its promise at every size. In pictures that were made of LR x4 the error is some four to ten times
 # what the pixels promise: LR has one independent number where the picture shows sixteen pixels. *Nearest* copies it,
 # so the factor is 4 exactly, but for chance; bicubic and the network share it out further.
 #
 # Right is what matters. A pixel of SRResNet's sky scatters far less than one of HR's, and looks like a much better
-# measurement. But full lines run together as soon as a patch is larger than LR's pixels: the *mean* of a patch is
-# known no better than before. LR has counted as many photons as HR, and no network adds one. Only the promise
-# (dashed) has fallen.
+# measurement: twelve times less. But full lines come together as soon as a patch is larger than LR's pixels: the mean of
+# 16 x 16 pixels scatters a third less than HR's, not twelve times less. LR has counted as many photons as HR, and no
+# network adds one. (The third is what it has learned about skies: these are dark, and it draws towards dark.) What has
+# really fallen is the promise (dashed).
 # Richardson–Lucy's mean scatters less, but it is wrong on purpose: the method knows no negative sky, so what it
 # makes of noise is positive, and its bias is larger than its scatter.
 
@@ -313,7 +314,7 @@ sixteen = {name: errors[name].std() * row[4] for name, row in factors.items()}
 assert min(factors["HR"]) > 0.9 and max(factors["HR"]) < 1.15 and abs(factors["nearest"][2] - 4) < 0.01
 assert min(row[4] for name, row in factors.items() if name != "HR") > 3.5
 assert (
-    errors["HR"].std() > 4 * errors["SRResNet"].std() and abs(sixteen["SRResNet"] / sixteen["HR"] - 1) < 0.2
+    errors["HR"].std() > 8 * errors["SRResNet"].std() and 0.5 < sixteen["SRResNet"] / sixteen["HR"] < 0.9
 )
 assert errors["richardson-lucy"].mean() > sixteen["richardson-lucy"] / 16
 
