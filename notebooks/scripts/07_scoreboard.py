@@ -786,8 +786,8 @@ PURPOSES = [
     ("deconvolve without a network", "Richardson–Lucy, with care",
      "best classical PSNR; but at x4 noise becomes spots, on arcs and on empty sky",
      cell("richardson-lucy", "psnr") > max(cell(k, "psnr") for k in ("bicubic", "lanczos", "wiener"))),
-    ("an instrument without a network of its own", "bicubic, or the blind network for lenses like these",
-     "bicubic beat the networks of another instrument on halved images, and blind beat bicubic at all eight PSFs",
+    ("an instrument without a network of its own", "bicubic, or the blind network",
+     "on halved images bicubic beat both others; blind beat it at all eight PSFs",
      home["bicubic"] == max(home.values()) and holds),
 ]  # fmt: skip
 text = "| You want to | Use | Because |\n|---|---|---|\n"
