@@ -879,8 +879,8 @@ display(Markdown(table))
 # Read by PSNR first. On `deeplense`, SRResNet is at the oracle's side, and so is SuperResCNN: there is no more to
 # be had, and SRGAN pays for its grain, which puts it below bicubic. On `telescope` both networks are decibels
 # above the best classical method, and closer to the truth than HR's own noisy picture. There SRResNet leads by a
-# decibel at x2 and by three at x4. Do not blame the adversary: SRGAN began from an earlier SRResNet, and this one has
-# been trained on since, for half an hour and more (the cards say so).
+# decibel at x2 and by three at x4. That is no measure of the adversary: SRGAN began from an earlier SRResNet, and this
+# one has been trained on since, for 24 and 45 minutes (the cards say so).
 #
 # Is SRGAN's spectrum better? With 60 lenses a difference may be chance. So draw 60 lenses out of the 60, with
 # replacement, a thousand times, and see how the difference varies (a bootstrap).
@@ -903,7 +903,7 @@ for (track, scale), (_, reference, enlarged) in results.items():
 # %% [markdown]
 # Where the interval holds zero, this test cannot tell the two apart. On `deeplense` the gain is large: SRGAN paints
 # grain, which the mean of all pictures lacks. On `telescope` the truth is smooth, and SRResNet's spectrum is the better
-# one at both scales. That, too, says more about hours than about adversaries.
+# one at both scales. What the adversary does to it, these files cannot say, for the same reason.
 
 # %% tags=["nbval-ignore-output"]
 lenses, truth, enlarged = results["telescope", 4]

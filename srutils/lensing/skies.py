@@ -48,7 +48,7 @@ def varied(params: dict, rngs) -> tuple[dict, list[dict]]:
     params : dict
         With e1 and e2, turned.
     knots : list of dict
-        The source's clumps: what differs from its own amp, radius and place, arrays (N,).
+        The same lenses with one of the source's clumps in the place of the source.
     """
     numbers = np.stack([rng.random(5) for rng in rngs], axis=1)
     at = np.stack([rng.normal(0, 0.5, (KNOTS, 2)) for rng in rngs], axis=2)  # in half-light radii
@@ -105,7 +105,17 @@ def scenes(n: int, *, seed: int = 0, split: str = "train", start: int = 0) -> tu
 
 
 def traced(lens: dict, *knots: dict):
-    """Trace a source and its clumps through one lens each: tensor (B, 128, 128), through the sharpest PSF."""
+    """Trace sources and their clumps through the same lenses, and blur by the sharpest PSF.
+
+    Parameters
+    ----------
+    lens, *knots : dict of str to tensor
+        As `instruments.as_tensors` makes them of what `varied` gives.
+
+    Returns
+    -------
+    tensor (B, 128, 128), photons a pixel without sky
+    """
     fine, pixel = instruments.SUPERSAMPLING, instruments.PIXEL / instruments.SUPERSAMPLING
     x, y = raytrace.grid(SIZE * fine, pixel)
     ax, ay = raytrace.deflection(x, y, lens)
@@ -118,9 +128,20 @@ def traced(lens: dict, *knots: dict):
 
 
 def exposed(light: np.ndarray, rng) -> np.ndarray:
-    """Draw a PSF and an exposure, the same for all images: (N, h, w) as `scenes` makes it to mean counts.
+    """Draw a PSF and an exposure, the same for all images, and show scenes through them.
 
     Two Gaussians in a row are one, and their variances add: so what is missing to the wider PSF is blurred.
+
+    Parameters
+    ----------
+    light : ndarray (N, h, w)
+        As `scenes` makes it.
+    rng : numpy Generator
+
+    Returns
+    -------
+    ndarray (N, h, w), float32
+        Mean counts, sky included.
     """
     import torch
 

@@ -14,7 +14,7 @@ import numpy as np
 from srutils import lensing, scoring
 from srutils.files.atomic import aside
 from srutils.lensing import classifier, instruments, triplets
-from srutils.model_files.cards import model_path
+from tools.experiments import version
 from tools.lesson_code import load
 from tools.project import ROOT, SCRIPTS
 
@@ -108,10 +108,7 @@ def main() -> None:
         stored["seeds"].append(found)
         keep()
         print(seed, found["auc"], found["right"], flush=True)
-    mark = {
-        name: classifier.classifier_card(model_path(name).with_suffix(".json"))["sha256"]
-        for name in MODELS.values()
-    }
+    mark = {name: version(name) for name in MODELS.values()}
     if stored.get("models") != mark:
         _, params = triplets.noise_free(TRIPLETS, seed=SEED, split="test")
         labels = np.tile(np.arange(3), TRIPLETS)

@@ -16,12 +16,13 @@ from scipy.ndimage import uniform_filter
 
 from srutils import course, degradations, metrics, photos
 from srutils.files.atomic import aside
-from srutils.model_files.cards import model_path, read_card
+from srutils.model_files.cards import model_path
 from srutils.pairs import crop_to_multiple, degrade, resize
 from srutils.recipes import photo_files
 from srutils.recipes.scores import middle
 from srutils.scoring.perceptual import lpips
 from srutils.upscale import Upscaler
+from tools.experiments import version
 from tools.project import ROOT
 
 OUT = ROOT / "data" / "experiments" / "jpeg_quality.json"
@@ -100,12 +101,6 @@ def score(name: str, scale: int, degraded, images: list[np.ndarray]) -> dict:
     psnr, distance = np.mean(rows, axis=0)
     found = {"psnr": round(psnr, 3), "lpips": round(distance, 4)}
     return found | {"roughness": round((squares / pixels) ** 0.5, 3), "flat_pixels": pixels}
-
-
-def version(name: str) -> str:
-    """Return the hash of a model's file, or "" for interpolation."""
-    card = model_path(name).with_suffix(".json")
-    return read_card(card, {"sha256"})["sha256"] if card.is_file() else ""
 
 
 def main() -> None:

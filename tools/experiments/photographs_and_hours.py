@@ -14,6 +14,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import torch
 
 from srutils.files.atomic import aside
 from srutils.recipes import data, register
@@ -50,7 +51,7 @@ def main(folder: Path) -> None:
             card = register.train(Settings(RECIPE, steps=steps, seed=SEED, out=out, overwrite=True))
         row = {"asked": n, "photographs": card["images"], "steps": steps, "seconds": card["seconds"]}
         row |= {name: round(card["metrics"][name]["psnr"], 3) for name in ("validation", "Set5")}
-        rows.append(row | {"threads": 1, "hardware": card["hardware"]})
+        rows.append(row | {"threads": torch.get_num_threads(), "hardware": card["hardware"]})
         print(rows[-1], flush=True)
         with aside(OUT) as path:
             path.write_text(json.dumps({"recipe": RECIPE, "runs": rows}, indent=1) + "\n", encoding="utf-8")

@@ -16,10 +16,11 @@ from srutils.files.atomic import aside
 from srutils.lensing import instruments, posterior, refit, simulate
 from srutils.scoring.posterior import RING, inside
 from srutils.upscale import Upscaler
+from tools.experiments import version
 from tools.project import ROOT
 
 OUT = ROOT / "data" / "experiments" / "posterior_calibration.json"
-MODEL, SEED, SAMPLES = "posterior-telescope-x4", 77_001, 16
+MODEL, BASE, SEED, SAMPLES = "posterior-telescope-x4", "srresnet-telescope-x4", 77_001, 16
 LENSES, EXACT, CHAINS, OUTSIDE = 300, 100, 3, 24
 LEVELS = [round(0.05 * k, 2) for k in range(1, 20)]
 OTHER_PSF = 0.42  # arcsec, of LR, where the network knows 0.36
@@ -76,7 +77,7 @@ def chains(pairs) -> list[dict]:
 
 def ensemble(pairs) -> dict:
     """Say how often the truth lies within the spread of eight flips and turns, as --ensemble writes it."""
-    up, ratios = Upscaler.load("srresnet-telescope-x4"), []
+    up, ratios = Upscaler.load(BASE), []
     for lr, truth in zip(pairs.lr, pairs.truth, strict=True):
         ((_, mean, spread),) = up.pieces(lr, ensemble=True)
         ratios.append((np.abs(truth - mean) / np.maximum(spread, 1e-9))[truth > RING])
@@ -88,7 +89,7 @@ def ensemble(pairs) -> dict:
 
 def drawn(pairs, up: Upscaler, n: int) -> dict:
     """Draw samples of every lens; return ranks of the truth, coverage, scores and widths."""
-    base, rng = Upscaler.load(up.card["base"]["name"]), np.random.default_rng(0)
+    base, rng = Upscaler.load(BASE), np.random.default_rng(0)
     pixels, hits, total = np.zeros(n + 1, int), np.zeros(2), 0
     rows = {
         key: [] for key in ("flux", "ring", "tarp", "mean", "sample", "base", "chi2", "truth_chi2", "width")
@@ -173,6 +174,11 @@ def main() -> None:
             path.write_text(json.dumps(stored) + "\n", encoding="utf-8")
         print(", ".join(part), flush=True)
 
+    base = {"name": BASE, "sha256": version(BASE)}
+    if stored.get("base") != base:  # what stands beside the model, and TARP's reference
+        for part in ("ensemble", "model", "outside"):
+            stored.pop(part, None)
+        stored["base"] = base
     if "exact" not in stored:
         keep({"exact": exact(pairs)})
     if "emcee" not in stored["exact"]:

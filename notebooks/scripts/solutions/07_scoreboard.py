@@ -227,9 +227,9 @@ assert wrong == 0 and np.median(scores["SRResNet"]) < 0.5 * np.median(scores["LR
 
 # %% [markdown]
 # On its own pictures the limit keeps its promise by construction. LR's limit, used on the network's pictures, raises no
-# alarm at all: the network has smoothed the noise away, and what is left over is a quarter of LR's. Such a limit is far
-# too lax, and would let real clumps pass as well. And for one false alarm in a hundred the telescope's archive would have to hold 99 smooth lenses, or a
-# simulator make them, which one then has to believe.
+# alarm at all: the network has smoothed the noise away, and what is left over is a quarter of LR's. For these pictures
+# such a limit is far too lax. And for one false alarm in a hundred the telescope's archive would have to hold 99 smooth
+# lenses, or a simulator make them, which one then has to believe.
 #
 # ## 3. Noise with neighbours
 #
@@ -304,8 +304,8 @@ plotting.show(
 # Right is what matters. A pixel of SRResNet's sky scatters far less than one of HR's, and looks like a much better
 # measurement: twelve times less. But full lines come together as soon as a patch is larger than LR's pixels: the mean of
 # 16 x 16 pixels scatters a third less than HR's, not twelve times less. LR has counted as many photons as HR, and no
-# network adds one. (The third is what it has learned about skies: these are dark, and it draws towards dark.) What has
-# really fallen is the promise (dashed).
+# network adds one. (Where the third comes from we have not looked into; its training skies were as dark as these.) What
+# has really fallen is the promise (dashed).
 # Richardson–Lucy's mean scatters less, but it is wrong on purpose: the method knows no negative sky, so what it
 # makes of noise is positive, and its bias is larger than its scatter.
 
