@@ -16,7 +16,7 @@ import os
 import numpy as np
 from scipy import fft
 
-from srutils.lensing.instruments import PEAK, PIXEL, PSF_FWHM, SKY
+from srutils.lensing.instruments import PEAK, PSF_FWHM, SKY, widening
 from srutils.pairs import as_images
 
 # Tuned on 120 lenses of the validation split (seed 0); lesson 02 searches on 60 and asserts these are its
@@ -49,12 +49,11 @@ def transfer(shape: tuple[int, int], scale: int) -> np.ndarray:
     """
     if scale not in PSF_FWHM or scale == 1:
         raise ValueError(f"the telescope track has no scale {scale}; deconvolution is for 2 or 4")
-    relative = np.sqrt(PSF_FWHM[scale] ** 2 - PSF_FWHM[1] ** 2) / PIXEL
     axes = []
     for n in shape:
         # LR pixel j averages HR pixels scale*j to scale*j + scale - 1; the phase keeps the grids aligned.
         average = np.exp(2j * np.pi * np.outer(np.fft.fftfreq(n), np.arange(scale))).mean(1)
-        axes.append(_gaussian(n, relative) * average)
+        axes.append(_gaussian(n, widening(PSF_FWHM[scale])) * average)
     return np.outer(*axes).astype(np.complex64)
 
 

@@ -68,6 +68,19 @@ def _transfer(n, fwhms, dtype, device):
         return torch.stack(exponents).exp_()[:, None]
 
 
+def widening(wide: float, sharp: float = PSF_FWHM[1]) -> float:
+    """Return the FWHM, in pixels, of the blur that turns one Gaussian PSF into a wider one.
+
+    Two Gaussians in a row are one, and their variances add.
+
+    Parameters
+    ----------
+    wide, sharp : float
+        Full widths at half maximum, arcsec.
+    """
+    return math.sqrt(wide**2 - sharp**2) / PIXEL
+
+
 def bin_pixels(image, factor):
     """Average each `factor` x `factor` block: tensor (B, H, W) -> (B, H / factor, W / factor)."""
     import torch

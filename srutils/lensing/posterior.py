@@ -286,11 +286,11 @@ def observe_again(images, lr) -> np.ndarray:
     import torch
 
     images, lr = as_images(images, "images"), as_images(lr, "lr")
-    scale, widths = images.shape[1] // lr.shape[1], instruments.PSF_FWHM
-    blur = np.sqrt(widths[scale] ** 2 - widths[1] ** 2) / instruments.PIXEL
+    scale = images.shape[1] // lr.shape[1]
+    blur = instruments.widening(instruments.PSF_FWHM[scale])
     with torch.inference_mode():
         sharp = torch.from_numpy(np.ascontiguousarray(images[..., 0]))
-        (seen,) = instruments.gaussian_blur(sharp, [float(blur)])
+        (seen,) = instruments.gaussian_blur(sharp, [blur])
         seen = instruments.bin_pixels(seen, scale).numpy().astype(float)
     variance = (np.maximum(seen, 0) * instruments.PEAK + instruments.SKY) / (instruments.PEAK * scale) ** 2
     return ((lr[..., 0] - seen) ** 2 / variance).mean((1, 2))

@@ -130,8 +130,6 @@ def traced(lens: dict, *knots: dict):
 def exposed(light: np.ndarray, rng) -> np.ndarray:
     """Draw a PSF and an exposure, the same for all images, and show scenes through them.
 
-    Two Gaussians in a row are one, and their variances add: so what is missing to the wider PSF is blurred.
-
     Parameters
     ----------
     light : ndarray (N, h, w)
@@ -146,7 +144,7 @@ def exposed(light: np.ndarray, rng) -> np.ndarray:
     import torch
 
     fwhm = rng.uniform(SHARPEST, WIDEST)
-    missing = (fwhm**2 - SHARPEST**2) ** 0.5 / instruments.PIXEL
+    missing = instruments.widening(fwhm, SHARPEST)
     with torch.inference_mode():
         (wide,) = instruments.gaussian_blur(torch.from_numpy(np.asarray(light, np.float32)), [missing])
     return np.exp(rng.uniform(*np.log(LIGHT))) * wide.numpy() + np.float32(instruments.DEEPLENSE_SKY)

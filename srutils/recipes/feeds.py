@@ -156,18 +156,16 @@ class OtherTelescopes(Feed):
 def other_telescope(truth: np.ndarray, scale: int, rng) -> np.ndarray:
     """Observe a lens (H, W, 1) of the telescope track with a PSF and an exposure at random: LR, in its unit.
 
-    The truth has HR's PSF already. Two Gaussians in a row are one, and their variances add.
+    The truth has HR's PSF already.
     """
     import torch
 
     from srutils.lensing import instruments
 
-    fwhm = np.sqrt(rng.uniform(*BLIND["psf"]) ** 2 - instruments.PSF_FWHM[1] ** 2)
+    blur = instruments.widening(rng.uniform(*BLIND["psf"]))  # pixels
     exposure = np.exp(rng.uniform(*np.log(BLIND["exposure"]))) * scale**2  # of a pixel
     with torch.inference_mode():
-        (image,) = instruments.gaussian_blur(
-            torch.from_numpy(truth[None, ..., 0]), [fwhm / instruments.PIXEL]
-        )
+        (image,) = instruments.gaussian_blur(torch.from_numpy(truth[None, ..., 0]), [blur])
         mean = instruments.bin_pixels(image, scale) * instruments.PEAK + instruments.SKY
         normal = torch.from_numpy(rng.standard_normal(mean.shape, np.float32))
         counts = instruments.photon_counts(mean * exposure, normal) / exposure

@@ -63,14 +63,13 @@ def run(settings: Settings, recipe) -> dict | None:
 
 def build(options: dict):
     """Return the untrained network of a recipe; its base is untrained, too."""
-    from srutils.lensing import PEAK, PIXEL, PSF_FWHM, SKY
-    from srutils.lensing.instruments import FWHM_PER_SIGMA
+    from srutils.lensing.instruments import FWHM_PER_SIGMA, PEAK, PSF_FWHM, SKY, widening
     from srutils.networks.flow import Posterior
     from srutils.recipes import srresnet
 
     scale = options["scale"]
     base = srresnet.build(find(options["base"]).options, (scale,))
-    blur = (PSF_FWHM[scale] ** 2 - PSF_FWHM[1] ** 2) ** 0.5 / FWHM_PER_SIGMA / PIXEL
+    blur = widening(PSF_FWHM[scale]) / FWHM_PER_SIGMA
     return Posterior(base.requires_grad_(False), blur, PEAK, SKY, options["integration"])
 
 
