@@ -161,7 +161,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
 
 
 def interrupt_and_go_on(folder):
-    """Train, train again with Ctrl-C at step 8, go on, and compare."""
+    """Train; train again with Ctrl-C at step 8, and at 9, where a checkpoint is due; go on; compare."""
     srresnet.deliver = lambda run, trainer, parts, **facts: {"steps": run.steps}
     _, whole = train(folder, steps=30)
     expected = saved(whole)
@@ -169,15 +169,16 @@ def interrupt_and_go_on(folder):
 
     def interrupted(trainer, update, batch):
         calls.append(trainer.step)
-        if len(calls) == 8:
+        if len(calls) in (8, 9):
             signal.raise_signal(signal.SIGINT)
         take(trainer, update, batch)
 
     torch_loop.Trainer.take = interrupted
-    with pytest.raises(KeyboardInterrupt, match="saved at step 8; the same command goes on from there"):
-        train(folder, steps=30, fresh=True)
+    for step, options in ((8, {"fresh": True}), (9, {})):
+        with pytest.raises(KeyboardInterrupt, match=f"saved at step {step}; the same command goes on from"):
+            train(folder, steps=30, **options)
     _, again = train(folder, steps=30)
-    assert calls == list(range(8)) + list(range(8, 30)) and again == whole
+    assert calls == list(range(30)) and again == whole
     same(saved(again), expected)
     print("all as without it")
 

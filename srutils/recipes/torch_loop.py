@@ -247,7 +247,8 @@ class Trainer:
 
     def _stop(self) -> None:
         if self.accelerator.num_processes == 1:
-            self.save()
+            if not (self.run.folder / f"step-{self.step:09d}").is_dir():  # its turn may just have come
+                self.save()
             self.run.stopped(self.step)
         last = max((int(p.name[5:]) for p in self.run.folder.glob("step-*")), default=0)
         self.run.stopped(last)  # several processes have no common step at which they could save
