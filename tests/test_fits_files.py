@@ -147,7 +147,7 @@ def test_networks_keep_light_and_with_the_ensemble_places(tmp_path, model):
 @pytest.mark.parametrize("model", [*LENS_MODELS, "bicubic"])
 @pytest.mark.parametrize("fwhm", [2.0, 4.0])
 def test_networks_leave_a_source_its_light(tmp_path, model, fwhm):
-    """docs/fits.md: within 12 input pixels it changes by up to 1.4 %, and by 0.1 % with bicubic."""
+    """docs/fits.md: within 12 input pixels it changes by up to 2 %, and by 0.1 % with bicubic."""
     rows, columns = np.mgrid[:80, :81]
     source = 1000 * np.exp(-4 * np.log(2) * ((columns - 40.3) ** 2 + (rows - 39.8) ** 2) / fwhm**2)
     network = model != "bicubic"
@@ -155,7 +155,7 @@ def test_networks_leave_a_source_its_light(tmp_path, model, fwhm):
     scale = made.shape[0] // 80
     y, x = (np.mgrid[: made.shape[0], : made.shape[1]] + 0.5) / scale - 0.5
     near = np.hypot(x - 40.3, y - 39.8) < 12
-    assert made[near].sum() == pytest.approx(source.sum(), rel=0.014 if network else 0.001)
+    assert made[near].sum() == pytest.approx(source.sum(), rel=0.02 if network else 0.001)
     assert any("knows a simulated telescope" in note for note in report.notes) == network
 
 

@@ -1,14 +1,13 @@
 # %% [markdown]
 # # 03 · What do three layers learn?
 #
-# Bicubic enlargement treats every picture alike: sixteen neighbours, sixteen fixed weights. In 2014 Dong,
-# Loy, He and Tang let a network of three convolutions choose the weights, from examples. It was the first
-# convolutional network that beat the best methods of its day at super-resolution, and it fits in ten lines.
+# Bicubic enlargement treats every picture alike: sixteen neighbours, with fixed weights. In 2014 Dong, Loy,
+# He and Tang let a network of three convolutions learn the weights from examples. It was the first
+# convolutional network that beat the best super-resolution methods of its day.
 #
-# In this lesson we build it, train it in the open, and look inside. Then we give it gravitational lenses,
-# and a surprise follows: a network that was trained on noisy pictures makes pictures that are *less noisy
-# than those it was trained on*. We shall find out where that knowledge comes from, and show it an object for
-# which the same knowledge is wrong.
+# We build it in ten lines, train it, and look inside. Then come gravitational lenses, with a surprise:
+# trained on noisy pictures, it makes pictures *less noisy than those*. We shall find out where that knowledge
+# comes from, and meet an object for which it is wrong.
 
 # %% [markdown]
 # <!-- badges -->
@@ -23,7 +22,7 @@
 # - compute a convolution by hand, and write SRCNN in Keras 3;
 # - train it to beat bicubic on photographs that it has never seen;
 # - move the work to the small picture with a sub-pixel convolution, and count what that saves;
-# - look at the filters and maps of a network from a full training run;
+# - look inside a network from a full training run;
 # - run three layers on lenses: up to a noise ceiling on one track, far beyond bicubic on the other.
 #
 # **You will learn**
@@ -109,17 +108,16 @@ plotting.show(figure, alt="A cat's eye: enlarged by bicubic, in high resolution,
 # %% [markdown]
 # ## 1. The task: an enlarged picture in, a sharp one out
 #
-# SRCNN does not enlarge. Bicubic does that first (left), and the network sees the result: a picture of the
-# right size without its fine detail. It is asked for the picture in the middle. What it has to add is on the
-# right: the edges, red on one side and blue on the other, and the single hairs of the fur; nearly nothing
-# where the picture is smooth. *(Chelsea: Stéfan van der Walt, CC0.)*
+# SRCNN does not enlarge. Bicubic does that first, and the network sees the result (left). The target is in
+# the middle, and on the right what the network has to add: edges and single hairs, and nearly nothing where
+# the picture is smooth. *(Chelsea: Stéfan van der Walt, CC0.)*
 #
 # ## 2. A convolution, in numbers
 #
 # Lesson 02 computed a **convolution**: a small table of weights slides over the picture, and at each place
-# gives one weighted sum. There all weights were positive, and the result was a blur. Here is a picture of 6 ×
-# 6 pixels with a bright bar in it, and a table that subtracts what lies on the left from what lies on the
-# right. (In mathematics a convolution first turns the table by 180°; networks leave that out.)
+# gives one weighted sum. There all weights were positive, and the result a blur. Here the table subtracts
+# what lies on its left from what lies on its right, and the picture holds a bright bar. (In mathematics the
+# table is first turned by 180°; networks leave that out.)
 
 # %%
 bar = np.array([[1, 1, 8, 8, 1, 1]] * 4 + [[1] * 6] * 2)
@@ -152,22 +150,24 @@ plotting.show(
 )
 
 # %% [markdown]
-# The framed nine pixels on the left give the framed number: $3 \times (8 - 1) = 21$. The result is large at
-# the bar's left edge, large and negative at its right edge, and smaller where the bar ends. This table
-# *looks for edges*. A **ReLU** then replaces what is negative by zero, and the right edge is gone from this
-# map; another table may look for it. A table of weights is called a *filter* or a *kernel*, its result a
-# *map*. Nobody chooses the weights of a network: training does.
+# The nine framed pixels give the framed number: $3 \times (8 - 1) = 21$. The result is positive at the bar's
+# left edge, negative at its right edge, and smaller where the bar ends. This table *looks for edges*. A
+# **ReLU** then replaces what is negative by zero, so the right edge is left to another table.
+#
+# A table of weights is called a *filter* or a *kernel*, its result a *map*. Nobody chooses the weights of a
+# network: training does.
 #
 # ## 3. Three layers
 #
 # Dong et al. read their network as three steps.
 #
 # 1. **Patch extraction.** 64 filters of 9 × 9 pixels turn the neighbourhood of every pixel into 64 numbers:
-#    how much of this edge, of that texture, is here? A ReLU follows.
+#    how much of this edge, of that texture, is here?
 # 2. **Mapping.** 32 filters of 5 × 5, each over all 64 maps, turn the description of a blurred patch into
-#    that of a sharp one. A ReLU follows here, too. Without the two ReLUs three layers would be one linear
-#    filter.
+#    that of a sharp one.
 # 3. **Reconstruction.** One filter of 5 × 5 over the 32 maps adds overlapping patches up to a picture.
+#
+# A ReLU follows each of the first two. Without these ReLUs, three layers would be one linear filter.
 
 # %% tags=["nbval-ignore-output"]
 figure, ax = plt.subplots(figsize=(9.6, 2.7))
@@ -196,15 +196,16 @@ plotting.show(
 
 
 # %% [markdown]
-# A filter that covers $k \times k$ pixels of $c$ maps has $k^2 c$ weights and one offset; the numbers on the
-# arrows count the weights.
+# The numbers on the arrows count weights: a filter that covers $k \times k$ pixels of $c$ maps has $k^2 c$ of
+# them, and one offset.
 #
-# This is the shape of Dong et al.'s network, not a copy of it. They began with 9-1-5 (2014); 9-5-5 came with
-# the longer article (2016). They started every layer with random weights of standard deviation 0.001 and
-# used plain gradient descent with momentum. We take three things that came later: the long wire (a
-# *residual connection*; Kim et al. 2016), He et al.'s larger starting weights in the first two layers
-# (2015), and the optimiser Adam (2015). Only the last layer starts at 0.001. So the untrained network adds
-# next to nothing to bicubic, and training begins from there.
+# This is the shape of Dong et al.'s network, not a copy. They began with 9-1-5 (2014); 9-5-5 came with the
+# longer article (2016). They started every layer with random weights of standard deviation 0.001 and used
+# gradient descent with momentum.
+#
+# Three things of ours came later: the long wire (a *residual connection*; Kim et al. 2016), He et al.'s
+# larger starting weights in the first two layers (2015), and the optimiser Adam (2015). Only the last layer
+# starts at 0.001, so the untrained network adds next to nothing to bicubic.
 
 # %% tags=["saved-srcnn"]
 def three_layers(filters=(64, 32), sizes=(9, 5, 5)):
@@ -220,14 +221,14 @@ def three_layers(filters=(64, 32), sizes=(9, 5, 5)):
 
 
 # %% [markdown]
-# `None` for height and width means that any size will do: a convolution does not care. (`float32` keeps the
-# sum exact when a longer training uses 16-bit numbers.)
+# `None` for height and width: any size will do. (`float32` keeps the sum exact when a longer training uses
+# 16-bit numbers.)
 #
 # ## 4. Beating bicubic
 #
-# The training data are seven photographs that come with scikit-image, two more are for validation, two for
-# the test: whole photographs, never pieces of the same one. We cut them into squares of 48 × 48 pixels and
-# keep the half with most contrast, since flat sky teaches little.
+# Of scikit-image's photographs, seven are for training, two for validation and two for the test; these parts
+# share no photograph. We cut those for training into squares of 48 × 48 pixels and keep the half with most
+# contrast, since flat sky teaches little.
 
 # %%
 def squares(image, side):
@@ -256,9 +257,8 @@ print(f"to learn from {enlarged.shape}, to watch {val_enlarged.shape}")
 
 
 # %% [markdown]
-# The loss is the mean squared error, which is PSNR in other words: we train for what we score. Adam takes the
-# steps. The learning rate climbs at first, while Adam's averages settle, and then falls along a cosine, so
-# that the run ends with small, careful steps.
+# The loss is the mean squared error, which is PSNR in other words: we train for what we score. The learning
+# rate climbs at first, while Adam's averages settle, then falls along a cosine.
 
 # %%
 def train(network, x, y, val, epochs=4, batch=8, rate=2e-3):
@@ -291,14 +291,17 @@ plotting.show(figure, alt="Validation PSNR after each epoch, above the line of b
 
 
 # %% [markdown]
-# The dots are the network on validation squares, the dashed line is bicubic on the same squares, which is the
-# network's own input. Without that line the curve would say nothing: 24 dB may be excellent or poor, it
-# depends on the picture.
+# The dashed line is bicubic on the same validation squares. Without it the curve would say nothing: whether
+# 24 dB is good depends on the picture.
 #
-# Now the test. Two photographs have not been touched so far. Four ways to enlarge them: bicubic; the *best
-# linear filter* that least squares can fit to the same training squares (an LR pixel becomes a block of 3 × 3;
-# each of the nine places gets a filter of its own, over 7 × 7 LR pixels); our network; and the shipped one, the
-# same three layers after a longer training on many more photographs, with a fixed last step (section 7).
+# Now the test: two photographs not touched so far, enlarged in four ways.
+#
+# - bicubic;
+# - the *best linear filter*, by least squares on the same training squares: each of the 3 × 3 pixels that
+#   replace an LR pixel has a filter of its own, over 7 × 7 LR pixels;
+# - our network;
+# - the shipped one: the same three layers, trained longer and on many more photographs, with a fixed last
+#   step (section 7).
 
 # %%
 def best_linear(x, y, new, size):
@@ -368,21 +371,20 @@ plotting.show(
 )
 
 # %% [markdown]
-# Above, from left to right: outlines become sharper. Below, the same as errors, where white is right. Four
-# epochs of training take off some of bicubic's error, the full training more, and neither brings back what is
+# Outlines become sharper from left to right, and the errors below paler. Neither network brings back what is
 # finer than LR can hold. *(Motorcycle: Middlebury 2014 stereo benchmark, Scharstein et al.)*
 #
-# The second printed line is a warning. Bicubic *is* a linear filter, and not the best one: least squares
-# finds a better one at once, and our network after four epochs is not even level with it. Had we compared
-# with bicubic alone, we should have praised the ReLUs for what a linear filter can do. The shipped network
-# passes it, with 27.01 dB against 26.47. How much of that lead is due to the ReLUs, and how much to more
-# photographs, this table cannot say.
+# The second printed line is a warning. Bicubic *is* a linear filter. Least squares finds a better one at
+# once, and our network after four epochs is not even level with that. Against bicubic alone, we should have
+# praised the ReLUs for what a linear filter can do.
+#
+# The shipped network is better, with 27.07 dB against 26.47. This table cannot say how much of that lead is
+# due to the ReLUs, to the longer training, to more photographs or to the last step.
 #
 # ### What does one pixel see?
 #
-# The first layer looks at 9 × 9 pixels. Each pixel of the second looks at 5 × 5 places of the first, so at
-# 13 × 13 pixels of the picture, and the third makes that 17 × 17. We check it by touching one pixel of a
-# picture, and draw it to scale.
+# The first layer looks at 9 × 9 pixels. Each pixel of the second looks at 5 × 5 places of the first, so at 13
+# × 13 pixels of the picture. The third makes that 17 × 17. We check it by touching one pixel.
 
 # %%
 blank = np.full((1, 41, 41, 1), 0.5, np.float32)
@@ -407,16 +409,16 @@ for side, colour in {9: 1, 13: 2, 17: 4}.items():
 plotting.show(figure, alt="Squares of 9, 13 and 17 pixels on a photograph of a cat's eye.")
 
 # %% [markdown]
-# At x3, 17 enlarged pixels are as wide as six LR pixels. Bicubic has read four of those along each axis for
-# every one of them, so at most 9 × 9 LR pixels have a say in the pixel in the middle. These layers cannot
-# know what a cat is.
+# The largest square, 17 enlarged pixels, is nearly as wide as six LR pixels. Bicubic makes each from four LR
+# pixels along each axis, so at most 9 × 9 LR pixels have a say in the pixel in the middle. These layers
+# cannot know what a cat is.
 #
 # ## 5. Do the work on the small picture
 #
 # At x3 eight of nine enlarged pixels are only interpolated: they carry nothing new. Shi et al. (2016)
-# therefore run every convolution **on LR** and let the last one make $s^2$ maps, one for each place in a
-# block of $s \times s$. A rearrangement, the **pixel shuffle**, weaves them into the large picture and
-# computes nothing at all.
+# therefore run every convolution **on LR**. The last one makes $s^2$ maps, one for each place in a block of
+# $s \times s$. A rearrangement, the **pixel shuffle**, weaves them into the large picture and computes
+# nothing.
 
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 5, figsize=(9.6, 2.5), width_ratios=(3, 3, 3, 3, 6))
@@ -437,11 +439,11 @@ plotting.show(figure, alt="Four maps of 3 x 3 pixels, each in a colour, woven in
 
 
 # %% [markdown]
-# Each colour is one map, each letter one LR pixel. In the woven picture every LR pixel has become a block of
-# four, one from each map. In Keras this takes two reshapes with a transpose between them.
+# Each colour is one map, each letter one LR pixel. In the woven picture every LR pixel is a block of four,
+# one from each map.
 #
-# Our version differs from Shi et al.'s ESPCN in two ways: it has ReLUs where theirs has tanh, and LR is added
-# to every map, so that training starts from nearest neighbour. The option `linear` is for section 8.
+# Shi et al.'s network, ESPCN, has tanh where ours has ReLUs, and it does not add LR to the maps. The option
+# `linear` is for section 8.
 
 # %% tags=["saved-srcnn"]
 @keras.saving.register_keras_serializable("lesson 03")  # so that a .keras file finds it again
@@ -476,7 +478,7 @@ def three_layers_on_lr(scale, sizes=(5, 3, 3), linear=None):
 
 # %% [markdown]
 # What does it save? At every position a convolution multiplies and adds once for each of its weights. We
-# count per pixel of the large picture, of which there are nine for each pixel of LR.
+# count per pixel of the large picture; one LR pixel stands for nine of these.
 
 # %%
 def multiply_adds(network):
@@ -502,14 +504,13 @@ for name, value in {
     print(f"{name:24} {value:.2f} dB on validation")
 
 # %% [markdown]
-# The same squares, twice the steps, a tenth of the arithmetic in all, and it beats bicubic as well. It even
-# had to learn to interpolate first, which SRCNN was given for nothing. Nearly every later network works on
-# LR.
+# The same squares, twice the steps, about a tenth of the arithmetic in all, and it beats bicubic as well,
+# though it had to learn to interpolate first. Nearly every later network works on LR.
 #
 # ## 6. What did it learn?
 #
-# Our network is a beginner, so we look at the **shipped** one. Its file, in the ONNX format, holds every
-# weight; we put them back into the three layers, and take these apart.
+# Our network is a beginner, so we look at the **shipped** one. We put the weights of its ONNX file back into
+# the three layers.
 
 # %%
 path = model_path("srcnn-photo-x3")
@@ -521,8 +522,8 @@ maps = first(eye)
 whole = keras.ops.convert_to_numpy(eye + third(second(maps)))
 
 # %% [markdown]
-# Which of the 64 filters matter? How large its weights are does not tell. So we switch off one at a time,
-# which means that its map becomes zero, and see how far the result on the cat's eye moves away from HR.
+# Which of the 64 filters matter? We set one filter's map at a time to zero, and see how many decibels that
+# costs on the cat's eye.
 
 # %% tags=["nbval-ignore-output"]
 inner = np.s_[:, 8:-8, 8:-8]  # without the rim, where the layers see zeros
@@ -547,14 +548,14 @@ for (above, below), i in zip(axes.T, order, strict=False):
 plotting.show(figure, alt="Filters of layer 1: the eight that are missed most, and eight that nobody trained.")
 
 # %% [markdown]
-# Above are the eight that are missed most, each on its own colour scale, with what is lost without it. Red
-# weights add, blue ones subtract. Below are eight of an *untrained* network. All look like noise, and much of
-# it above is probably left from the random start: on the blurred input a filter does the same as the *blurred
-# filter* would do on a sharp picture, so the fine grain of the weights hardly matters, and training has no
-# cause to change it. So we look at what the filters *answer to*, in the next figure.
+# Above are the eight filters that are missed most, each on its own colour scale, with the loss in its title.
+# Below are eight of an *untrained* network.
 #
-# The printed counts say that no single filter is much missed, and most of the 64 hardly at all, at least on
-# this picture.
+# All look like noise, and much of it above is probably left from the random start. The input is blurred, so
+# the fine grain of the weights hardly matters, and training has no cause to change it. The next figure shows
+# what the filters *answer to*.
+#
+# On this picture no single filter is much missed, and most hardly at all.
 
 # %% tags=["nbval-ignore-output"]
 of_first, of_second = (keras.ops.convert_to_numpy(m)[0] for m in (maps, second(maps)))
@@ -573,12 +574,13 @@ for name, of_layer in (("layer 1", of_first), ("layer 2", of_second)):
 
 
 # %% [markdown]
-# Above, the eye seen through the first four of these filters; dark is zero, and each map has its own scale.
-# Three of them answer to contours that run in some directions only, the fourth to most of the picture (its
-# bright frame is the rim, where the layer sees zeros). Below, four maps of layer 2: brightest along contours,
-# and mostly dark elsewhere, but for map 30. On average over this picture the ReLUs switch off three values in
-# four, then more than nine in ten. So the eye's rim is rebuilt by other weights than fur, which no linear
-# filter can do.
+# Above are the maps of the first four of these filters; dark is zero, on each map's own scale. Three answer
+# to contours that run in some directions only, the fourth to most of the picture (its bright frame is the
+# rim, where the layer sees zeros). Below, four maps of layer 2: brightest along contours and mostly dark
+# elsewhere, except map 30.
+#
+# On average over this picture the ReLUs switch off three values in four, then more than nine in ten. So the
+# eye's rim is rebuilt by other weights than fur, which no linear filter can do.
 #
 # Are Dong's three names right, then? The first is: these *are* descriptions of patches. "Mapping" and
 # "reconstruction" are one way to read the other two.
@@ -587,16 +589,16 @@ for name, of_layer in (("layer 1", of_first), ("layer 2", of_second)):
 #
 # ### Nothing of LR may get lost
 #
-# Made small again, SR should be LR once more. A network gets this nearly right only: nobody told it how LR is
-# made. We know it, so a fixed step can follow the last layer. Reduce SR as HR was reduced, look at what LR has
-# and this has not, enlarge that by bicubic and add it. Irani and Peleg called it *back-projection* (1991), and
-# we take three rounds of it.
+# Made small again, SR should be LR. A network gets this only nearly right. But we know how LR was made, so a
+# fixed step can follow the last layer. Reduce SR as HR was reduced, subtract the result from LR, enlarge the
+# difference by bicubic, and add it to SR. Irani and Peleg called it *back-projection* (1991). We take three
+# rounds.
 #
-# Nothing here is learned, and all of it is convolution. Reducing is one with the bicubic filter and a stride:
-# only every third position counts. Enlarging is the same filter *transposed*: each LR pixel spreads out as it
-# was gathered. The layers see the enlarged LR and not LR, and that is enough, because both ways lead through
-# the same enlargement. One warning: this trusts LR, so it gives noise back as well; lesson 04's third exercise
-# tries it.
+# All of it is convolution, and nothing is learned. Reducing uses the bicubic filter with a stride: only every
+# third position counts. Enlarging is the same filter *transposed*: each LR pixel spreads out as it was
+# gathered. The code takes the difference after enlarging, so it needs no LR.
+#
+# One warning: this trusts LR, so it gives noise back as well; lesson 04's third exercise tries it.
 
 # %% tags=["saved-srcnn"]
 def back_projected(network, scale, rounds=3):
@@ -628,11 +630,10 @@ for name, sr in (("network alone", before), ("with three rounds", after)):
 # %% [markdown]
 # ### The scores
 #
-# What ships was trained for longer, as `srutils train srcnn-photo-x3` and its sisters do, and on photographs
-# the three rounds are inside the file. Each file has a *card*, which says what it was trained on and what it
-# scored. The published SRCNN learned from nearly 400,000
-# ImageNet pictures. (The cards take luma unrounded from 8-bit RGB; lesson 02 shows that this shifts scores by
-# hundredths of a dB.)
+# What ships was trained for longer. The files for photographs include the three rounds of back-projection.
+# Each file has a *card*: what it was trained on, what it scored. The published SRCNN learned from nearly
+# 400,000 ImageNet pictures. (The cards take luma unrounded from 8-bit RGB, which shifts scores by hundredths
+# of a dB: lesson 02.)
 
 # %% tags=["readme-table", "table-srcnn"]
 PUBLISHED = {2: "36.66 / 0.9542", 3: "32.75 / 0.9090", 4: "30.48 / 0.8628"}  # Set5, 9-5-5, Dong et al. 2016
@@ -652,10 +653,11 @@ for name, card in cards.items():
 display(Markdown("\n".join(rows)))
 
 # %% [markdown]
-# The last column is the whole training, with the x3 run that x2 and x4 started from. On Set5 ours reach the
-# published network at x2 and stay 0.03 and 0.05 dB below it at x3 and x4. How much a network adds depends on the
-# pictures: at x3 it goes from 30.41 to 32.72 dB on Set5, but from 28.00 to 29.62 dB on the eleven others. The two
-# lens tracks differ even more, and the next section explains why.
+# The last column is the whole training, with the x3 run that x2 and x4 started from. In PSNR on Set5, ours
+# reach the published network at x2 and stay 0.03 and 0.05 dB below it at x3 and x4.
+#
+# How much a network adds depends on the pictures: at x3 it is 2.3 dB on Set5, but 1.6 dB on the eleven
+# others. The lens tracks differ even more (section 8).
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Checks of sections 2 to 7.
@@ -680,16 +682,16 @@ for scale, of_paper in PUBLISHED.items():
 # %% [markdown]
 # ## 8. Three layers on lenses
 #
-# Lesson 01 found how our two lens tracks differ. On `deeplense`, LR is a resized copy of the *noisy* HR
-# image. On `telescope`, HR and LR are two exposures through two telescopes, each with photon noise of its
-# own. The target is the noisy HR image on both, since no survey has anything better.
+# The lens tracks of lesson 01 differ. On `deeplense`, LR is a resized copy of the *noisy* HR image. On
+# `telescope`, HR and LR are two exposures through two telescopes, each with photon noise of its own. On both,
+# the target is the noisy HR image: no survey has anything better.
 #
 # ### deeplense: as close to the noise as LR allows
 #
 # Here LR knows part of HR's noise, so "high resolution" means to *reproduce* noise. A simulation knows the
-# noise-free truth as well, and so it knows the **ceiling**: an oracle that adds to the truth exactly what LR
-# tells of HR's noise. No network can pass it, on average. The network that ships for this track is
-# 9-5-5 on LR, with one linear 9 × 9 filter beside it, since interpolating noise is mostly a linear task.
+# noise-free truth, and so the **ceiling**: an oracle that adds to the truth exactly what LR tells of HR's
+# noise. No network can pass it, on average. Ours is 9-5-5 on LR, with one linear 9 × 9 filter beside it,
+# since interpolating noise is mostly a linear task.
 
 # %%
 to_fit, lenses = (lensing.lens_set("deeplense", n, split=part) for n, part in ((240, "train"), (60, "test")))
@@ -721,8 +723,7 @@ plotting.show(figure, alt="Bars: five pictures' gain over bicubic on deeplense, 
 #
 # ### telescope: beyond its own targets
 #
-# On `telescope` HR's noise has nothing to do with LR's. Our simulation knows the noise-free scene, and that
-# is the ruler here. The network is section 3's, on the enlarged picture. The rival is not bicubic but
+# On `telescope` we measure against the noise-free truth. The network is section 3's, its rival
 # Richardson–Lucy, the best classical method of lesson 02, which knows both telescopes.
 
 # %%
@@ -754,30 +755,31 @@ figure = compare({**one, "truth": lenses.truth[4]}, (24, 30, 36, 36), 0.1, cmap=
 plotting.show(figure, alt="One lens: bicubic, HR, Richardson-Lucy, the network and the truth, with errors.")
 
 # %% [markdown]
-# Read the bottom row, what is wrong with each picture: red is too bright, blue too dark. Bicubic's error is
-# the arc itself: the blur is still in. HR's error is grain, strongest where there is light, as photon noise
-# is. Richardson–Lucy has removed most of the blur, but not where the arc is brightest and narrowest. The
-# network's error is the palest. It is **closer to the truth than the better telescope's own picture**,
-# though such pictures were all it was ever shown as targets, and though it looks through the worse
-# telescope. (Section 7's 51.94 dB is a mean over 1,000 lenses, this one over lesson 02's 60.)
+# In the bottom row red is too bright, blue too dark. Bicubic has left the blur in. HR's error is grain,
+# strongest where there is light, as photon noise is. Richardson–Lucy has removed most of the blur, but not
+# where the arc is brightest and narrowest. The network's error is the palest.
+#
+# The network is **closer to the truth than the better telescope's own picture**, though such pictures were
+# its only targets, and though it looks through the worse telescope. (Section 7's 51.94 dB is a mean over
+# 1,000 lenses, the 52.51 dB here over lesson 02's 60.)
 #
 # ### Where does that knowledge come from?
 #
 # *From noise that averages out.* Minimising the mean squared error makes a network return, for every input,
-# the *average* of all targets that go with it: $E[\text{HR} \mid \text{LR}]$. HR is truth plus noise, and the
-# noise is zero on average and knows nothing of LR. So this is $E[\text{truth} \mid \text{LR}]$. No single
+# the *average* of all targets that go with it: $E[\text{HR} \mid \text{LR}]$. HR is truth plus noise. The
+# noise is zero on average and knows nothing of LR, so this is $E[\text{truth} \mid \text{LR}]$. No single
 # target shows the truth; thousands of noisy ones together define it. Lehtinen et al. (2018) made a method of
-# this, *Noise2Noise*. On `deeplense` the same sum comes out differently: there LR does know HR's noise.
+# this, *Noise2Noise*. On `deeplense` the result is another: there LR does know HR's noise.
 #
 # *From the prior.* An average over the training set is a good answer only for a sky like the training set.
 # This one is smooth: galaxies with Sérsic profiles, sheared into arcs. The network has learned that speckle
-# is noise and that ridges are long. That is knowledge about *these lenses*, and section 9 shows where it fails.
+# is noise and that ridges are long. That is knowledge about *these lenses*.
 #
 # ## 9. When is it wrong? A quasar
 #
-# Quasars are lensed as well. A quasar is a point, so its four images are as sharp as the telescope's PSF, and
-# no training image held anything like it. We put four points on a fine grid and observe them four times
-# through the same two telescopes.
+# Quasars are lensed, too. A quasar is a point, so its four images are as sharp as the telescope's PSF allows,
+# and no training image held anything like it. We observe four points four times through the same two
+# telescopes.
 
 # %%
 sky = np.zeros((256, 256))  # two grid points an HR pixel
@@ -805,9 +807,9 @@ quasar_lr, quasar_hr = observed(2, peak, rng), observed(1, peak, rng)
 quasar = np.repeat((through(1) / peak)[None, ..., None].astype(np.float32), 4, 0)
 
 # %% [markdown]
-# Richardson–Lucy has a knob, or rather two: the number of iterations, and a smoothing, which forbids it any
-# structure finer than so many pixels. For the table above both were tuned on lenses: 20 iterations, smoothed
-# over 2 pixels. The network has no knob. We turn the two knobs, on the quasar and on four of the lenses.
+# Richardson–Lucy has two knobs: the number of iterations, and a smoothing, which forbids structure finer than
+# so many pixels. For the table above both were tuned on lenses: 20 iterations, 2 pixels. The network has no
+# knob. We turn the two on the quasar and on four of the lenses.
 
 # %% tags=["nbval-ignore-output"]
 TURNS, SMOOTHINGS = (2, 5, 10, 20, 40, 80), (0, 1, 2)
@@ -848,13 +850,16 @@ plotting.show(
 )
 
 # %% [markdown]
-# **Right**, arcs: the network is far above everything that these knobs reach, and some smoothing helps.
-# **Left**, points: without smoothing, Richardson–Lucy passes the network within ten iterations and climbs on,
+# **Right**, arcs: the network is far above everything that these knobs reach, and some smoothing helps
+# Richardson–Lucy.
+#
+# **Left**, points: without smoothing, Richardson–Lucy passes the network within ten iterations. It climbs on,
 # past the better telescope's own picture, before it begins to fit the noise. (One sky, four exposures; where
-# to stop we read from the truth, which exercise 3 of lesson 02 does without.) Tuned for lenses (green, 20
-# iterations), it is no better than the network: then it holds the same wrong belief, that the sky is smooth.
-# But in Richardson–Lucy that belief is a number which you can set to zero. In the network it is spread over
-# 57,281 weights.
+# to stop we read from the truth, which exercise 3 of lesson 02 does without.)
+#
+# Tuned for lenses (green, 20 iterations), it is no better than the network: it then holds the same wrong
+# belief, that the sky is smooth. But in Richardson–Lucy that belief is a number which you can set to zero; in
+# the network it is spread over 57,281 weights.
 
 # %% tags=["nbval-ignore-output"]
 kinds = {"bicubic": Upscaler.load("bicubic", 2)(quasar_lr), "network": network_on_lenses(quasar_lr)}
@@ -867,10 +872,9 @@ for name, images in kinds.items():
     print(f"{name:19} brightest pixel {images.max((1, 2, 3)).mean():.2f} of the true 1.00")
 
 # %% [markdown]
-# One of the four points, nearer. The network spreads it over its neighbourhood and leaves its centre at about
-# half the brightness (bottom row: a blue spot with a red rim). Its training images held no points, and
-# nothing in its output warns the reader. So before you compare a network with an older method on a new kind
-# of object, turn the older method's knob.
+# One of the four points, nearer. The network spreads it out and leaves its centre at about half the
+# brightness: a blue spot with a red rim in the bottom row. Nothing in its output warns the reader. So before
+# you compare a network with an older method on a new kind of object, turn the older method's knobs.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 # Checks of sections 8 and 9.
@@ -893,8 +897,8 @@ assert kinds["network"].max() < 0.7
 # %% [markdown]
 # ## 10. On your own picture
 #
-# `Upscaler.load` takes a shipped name or the path of a model file. RGB works as well: the network enlarges
-# its luma, bicubic the colour. Put the path of a photograph of yours into `MINE`.
+# `Upscaler.load` takes a shipped name or the path of a model file. Of an RGB picture the network enlarges the
+# luma, bicubic the colour. Put the path of your photograph into `MINE`.
 
 # %% tags=["nbval-ignore-output"]
 MINE = None  # for instance "holiday.jpg"
@@ -908,12 +912,11 @@ for name, image in {"bicubic": before, "three layers": after}.items():
 # %% [markdown]
 # Drag the divider: lashes, lips and hair gain an edge, the skin does not change. *(Eileen Collins: NASA,
 # public domain.)* There is no HR to compare with, but one test is always possible: **reduce the result
-# again**. It should give the picture that went in. That is necessary, not sufficient, but it catches shifts,
-# colour casts and over-sharpening.
+# again**. It should give the picture that went in. That is no proof, but it catches shifts, colour casts and
+# over-sharpening.
 #
-# And if your pictures are of another kind? Then train on them. `srutils train` does what section 4 did, with
-# all that a long run needs: it resumes where it was interrupted, holds pictures out, and writes a model file
-# with its card.
+# For pictures of another kind, train on them. `srutils train` does what section 4 did. It also resumes after
+# an interruption, holds pictures out, and writes a model file and its card.
 #
 # ```
 # srutils train srcnn-photo-x3 --data MY_PHOTOGRAPHS --from srcnn-photo-x3 --minutes 10
@@ -922,10 +925,9 @@ for name, image in {"bicubic": before, "three layers": after}.items():
 #
 # ## What went wrong and why
 #
-# The quasar was one failure shown on purpose. Another hides better: **a network that works in the paper and
-# not on your pictures**. Ours has only seen LR made by antialiased bicubic reduction. Suppose that a camera,
-# or a colleague, makes LR by keeping every third pixel: the middle one of each 3 × 3 block, so that nothing
-# is shifted.
+# The quasar was one failure. Another hides better: **a network that works in the paper and not on your
+# pictures**. Ours has only seen LR made by antialiased bicubic reduction. Suppose that a camera keeps only
+# the middle pixel of each 3 × 3 block, so that nothing is shifted.
 
 # %%
 reductions = {
@@ -950,26 +952,28 @@ consistent = [metrics.psnr(pairs.degrade(image, 3), picture) for image in (befor
 assert MINE or consistent[1] > consistent[0]
 
 # %% [markdown]
-# The same network, the same photographs, and the gain has become a loss. Keeping every third pixel lets
-# detail through that LR cannot hold, as *aliases*, jagged edges and false stripes, and it does not blur. The
-# network does to them what it has learned: it sharpens, to undo a blur that is not there, and the aliases
-# grow. It has learned **to invert one particular reduction**. No training curve could have told us, because
-# the validation pictures were made in the same way. So a card should say how LR was made.
+# The same network, the same photographs, and the gain has become a loss. Keeping every third pixel does not
+# blur, and it lets detail through that LR cannot hold, as *aliases*: jagged edges and false stripes. The
+# network sharpens, as it has learned, to undo a blur that is not there, and the aliases grow.
+#
+# It has learned **to invert one particular reduction**. No training curve could have told us, because the
+# validation pictures were made in the same way. So a card should say how LR was made.
 #
 # ## Recap
 #
 # - **A convolution** multiplies a small table of weights with every neighbourhood; a ReLU drops what is
 #   negative. SRCNN is three of them and an addition: 57,281 numbers, 17 × 17 pixels seen.
-# - **Beating bicubic** took four epochs on seven photographs. The best linear filter did that as well; only
-#   the shipped network, trained longer and on more photographs, passed it.
-# - **On LR**, with a pixel shuffle, the same task takes a twentieth of the arithmetic.
-# - **Inside**: maps that answer to contours of some directions; at any one pixel most of layer 2 is off, and
-#   that is what a linear filter cannot do.
+# - **Beating bicubic** took four epochs on seven photographs. The best linear filter did better; only the
+#   shipped network, trained longer and on more photographs, passed it.
+# - **On LR**, with a pixel shuffle and smaller filters, the same task takes a twentieth of the arithmetic per
+#   pixel.
+# - **Inside**: maps that answer to contours of some directions; at any one pixel most of layer 2 is off: no
+#   linear filter can do that.
 # - **A ceiling** on `deeplense`: three layers, with a linear filter beside them, come within a tenth of a
-#   decibel, and nothing can pass it.
+#   decibel, and on average no network can pass it.
 # - **Beyond its own targets** on `telescope`: noise averages out over the training set, the prior does the
 #   rest. On a quasar the prior is wrong, and Richardson–Lucy, with its smoothing turned off, wins.
-# - **One reduction** is what a network learns to invert. Another one turns the gain into a loss.
+# - **One reduction** is what a network learns to invert. Another turns the gain into a loss.
 
 # %% [markdown]
 # ## Exercises

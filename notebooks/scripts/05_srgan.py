@@ -1,14 +1,14 @@
 # %% [markdown]
 # # 05 · What does an adversary add, and what does it invent?
 #
-# Many sharp pictures fit one blurred picture. A network that is trained for PSNR answers with their average,
-# and averages are soft. In 2017 Ledig et al. set a second network against the first: a **discriminator**,
-# which learns to tell real pictures from upscaled ones. The upscaler, now called **generator**, is trained to
-# deceive it, and its pictures become sharp.
+# Many sharp pictures fit one blurred picture. A network trained for PSNR answers with their average, and averages
+# are soft. In 2017 Ledig et al. set a second network against it: a **discriminator**, which learns to tell real
+# pictures from upscaled ones. The upscaler, now called **generator**, is trained to deceive it, and its pictures
+# become sharp.
 #
-# But LR knows no more than before. So what has been added? You build both networks and let them play. On our
-# lenses we know what lies behind the noise, so *all* the pictures that fit it can be written down. Then we can
-# say what sharpness must cost, and how much of it is invented.
+# But LR knows no more than before. What has been added? On our lenses we know what lies behind the noise, so we
+# can write down *all* the pictures that fit LR. Then we can say what sharpness must cost, and how much of it is
+# invented.
 
 # %% [markdown]
 # <!-- badges -->
@@ -91,21 +91,21 @@ figure = plotting.image_grid({**panels, "HR": test.hr[cut]}, norm=plotting.stret
 plotting.show(figure, alt="Part of a lens by bicubic, SRResNet, SRGAN, and HR, which is grainy like SRGAN's.")
 
 # %% [markdown]
-# Part of one lens, enlarged twofold by three methods (the decibels are those of the whole lens). Which one looks
-# most like HR, on the right? SRGAN's: it has grain, as HR has. Which one is closest to HR, pixel by pixel? SRResNet's, and SRGAN's has the fewest
-# decibels of the three. Both answers are right, and this lesson is about how they go together.
+# Part of one lens, enlarged twofold by three methods (the decibels are of the whole lens). Which looks most like
+# HR? SRGAN's: it has grain, as HR has. Which is closest to HR, pixel by pixel? SRResNet's; SRGAN's has the fewest
+# decibels. Both answers are right, and this lesson is about how they go together.
 #
-# The lenses are those of the `deeplense` track (lesson 01). HR is a photon-noisy picture, and LR is the very
-# same picture, noise and all, resized to one half.
+# These are lenses of the `deeplense` track (lesson 01): HR is a photon-noisy picture, and LR is the same one,
+# noise and all, resized to one half.
 #
 # ## 1. SRResNet
 #
-# Lesson 03's network had three layers. A deep stack is hard to train, because each layer must pass on all that
-# the next ones need. He et al. (2016) let every pair of layers only *add* to what comes in. Such a **residual
-# block** returns its input when it has nothing to say, and gradients always find a way through.
+# Lesson 03's network had three layers. A deep stack is hard to train, because each layer must pass on all that the
+# next ones need. He et al. (2016) let every pair of layers only *add* to what comes in. Such a **residual block**
+# returns its input when it has nothing to add, and gradients always find a way through.
 #
-# All blocks work on pictures of LR's size, where pixels are few. Only the last step makes the large picture:
-# for a scale of $s$ the last convolution gives $s^2$ maps, and a **pixel shuffle** weaves them together.
+# All blocks work on LR's few pixels. Only the last step makes the large picture: for a scale of $s$ the last
+# convolution gives $s^2$ maps, and a **pixel shuffle** weaves them together.
 
 # %% tags=["nbval-ignore-output"]
 maps = torch.arange(4.0).reshape(1, 4, 1, 1).expand(1, 4, 3, 3)  # map k is filled with the number k
@@ -122,9 +122,8 @@ plotting.show(figure, alt="Four maps of 3 x 3 pixels, one colour each, woven int
 
 
 # %% [markdown]
-# Four maps of 3 × 3 pixels become one picture of 6 × 6. Map 0 supplies the upper left pixel of every little
-# square, map 1 the upper right one, and so on. Nothing is computed, values only change places (Shi et al.
-# 2016). Now the network.
+# Map 0 supplies the upper left pixel of every 2 × 2 square, map 1 the upper right one, and so on. Nothing is
+# computed; values only change places (Shi et al. 2016).
 
 # %% tags=["saved-srresnet"]
 class Residual(nn.Module):
@@ -162,13 +161,11 @@ class SRResNet(nn.Module):
 
 
 # %% [markdown]
-# Read `forward` from the top. A first layer of 9 × 9 turns LR into `width` maps. The blocks refine them, and
-# one more shortcut runs around all blocks. The last layer and the pixel shuffle make the large picture, to
-# which LR itself is added, enlarged in the cheapest way. So the network learns only what nearest neighbour
-# lacks.
+# In `forward`, a first layer of 9 × 9 turns LR into `width` maps. The blocks refine them, and one more shortcut
+# runs around all blocks. The last layer and the pixel shuffle make the large picture. LR, enlarged by nearest
+# neighbour, is added to it, so the network learns only what that lacks.
 #
-# Ledig et al. enlarged in two steps, took a PReLU for the ReLU, and put batch normalisation into each block.
-# Section 2 comes back to that. We train on small patches from 240 lenses.
+# Ledig et al. enlarged in two steps, took PReLU for ReLU, and put batch normalisation into each block (section 2).
 
 # %%
 def to_torch(images):
@@ -235,11 +232,11 @@ figure = plotting.loss_curves(
 plotting.show(figure, alt="PSNR of our SRResNet rises past bicubic towards the ceiling.", svg=True)
 
 # %% [markdown]
-# The network reaches bicubic (dotted) after 100 steps, falls back once while the learning rate is high, and
-# stays above it from step 250 on. Then it creeps towards the **ceiling** (dashed). That is lesson 02's oracle. It
-# is given the lens without noise, which no upscaler has, and adds what LR still holds of HR's noise; section 3
-# shows how. From bicubic to the ceiling is less than one decibel: **that is all there is to gain on this task**.
-# A report of more needs a second look.
+# The network reaches bicubic (dotted) after 100 steps, falls back once, then creeps towards the **ceiling**
+# (dashed). That is lesson 02's oracle. It is given the lens without noise, which no upscaler has, and adds what LR
+# still holds of HR's noise (section 3).
+#
+# From bicubic to the ceiling is less than one decibel: **that is all there is to gain on this task**.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 assert lines["bicubic"] + 0.3 < curve[-1] < lines["ceiling (oracle)"]
@@ -250,16 +247,14 @@ assert torch.equal(woven[:2, :2], torch.tensor([[0.0, 1.0], [2.0, 3.0]]))
 # %% [markdown]
 # ## 2. Does batch normalisation hurt?
 #
-# The blocks of the 2017 paper had a batch normalisation after each convolution: it subtracts from every map
-# its mean over the *batch* and divides by its spread. EDSR (Lim et al. 2017) took it out, and since then one
-# reads that it costs decibels. A short run seems to agree. But a normalisation also undoes the calm start of
-# `Residual` (the factor 0.1), so two things change at once. The cure is a **control**: a normalised block with
-# a calm start.
+# The blocks of the 2017 paper had a batch normalisation after each convolution: it subtracts from every map its
+# mean over the *batch* and divides by its spread. EDSR (Lim et al. 2017) took it out, and since then one reads
+# that it costs decibels. But a normalisation also undoes the calm start of `Residual` (the factor 0.1), so two
+# things change at once. The cure is a **control**: a normalised block with a calm start.
 #
-# Three kinds of block, three seeds, 600 steps each: that takes minutes, so it was done once with exactly
-# these functions. (`python -m tools.experiments.batch_normalisation` repeats it.) A normalised network can
-# also be *used* in two ways. The usual one applies averages of mean and spread that it remembers from
-# training. The other one takes mean and spread from the pictures at hand, as in training.
+# Three kinds of block, three seeds, 600 steps each: this was done once with these functions (`python -m
+# tools.experiments.batch_normalisation` repeats it). A normalised network is usually *used* with averages of mean
+# and spread that it remembers from training. It can also take mean and spread from the pictures at hand.
 
 # %%
 class Normalised(Residual):
@@ -299,22 +294,23 @@ plotting.show(
 )
 
 # %% [markdown]
-# Lines are means of three seeds, bands go from the lowest to the highest. **Left**, used as usual: at first the
-# block of the paper lies far behind, and with a calm start it does not. So it was the start. After 600 steps all
-# three end within a tenth of a decibel of each other. Whoever stops after 100 steps and changes two things at
-# once reports that normalisation costs decibels. **Right**: with mean and spread of the pictures at hand the
-# paper's block does worse, and the one with a calm start does not. (Plain blocks remember nothing: their curves
-# agree.)
+# Lines are means of three seeds, bands go from the lowest to the highest.
 #
-# So, *on this task and at this size*, normalisation neither helps nor hurts in the end. We leave it out, as EDSR
-# did.
+# **Left**, used as usual: at first the paper's block lies far behind; with a calm start it does not. So it was the
+# start. After 600 steps all three end within a tenth of a decibel. Whoever stops after 100 steps, without the
+# control, reports that normalisation costs decibels.
+#
+# **Right**, with mean and spread of the pictures at hand: only the paper's block does worse.
+#
+# So, *on this task and at this size*, normalisation used as usual neither helps nor hurts in the end. We leave it
+# out, as EDSR did.
 #
 # ## 3. All the pictures that fit
 #
-# Why is the best picture soft? On this track we can answer. Take away the noise-free lens from HR, and only
-# noise is left. Resizing is linear: $\text{LR} = B\,\text{HR}\,B^\top$ with a known matrix $B$. So HR's
-# noise splits into two parts: what LR has **seen** of it, which can be computed back from LR by the
-# pseudo-inverse of $B$, and what LR has **lost**.
+# Why is the best picture soft? On this track we can answer. Take the noise-free lens from HR, and only noise is
+# left. Resizing is linear: $\text{LR} = B\,\text{HR}\,B^\top$ with a known matrix $B$. So HR's noise splits into
+# two parts: what LR has **seen** of it, which the pseudo-inverse of $B$ computes back from LR, and what LR has
+# **lost**.
 
 # %%
 half = baselines.bicubic_matrix(150)  # B: 150 pixels to 75
@@ -337,10 +333,9 @@ print(f"LR has seen {1 - share:.0%} of the noise's variance and lost {share:.0%}
 
 
 # %% [markdown]
-# A quarter is left: one pixel of LR for four of HR. The three quarters that are lost could have been
-# anything. To draw another picture that fits the same LR, draw new photon noise and keep only its lost part.
-# (The noise of a pixel is very nearly Gaussian, with a variance in proportion to its light. `low` and `span`
-# turn brightness into photon counts.)
+# A quarter is left: one pixel of LR for four of HR. The rest could have been anything. To draw another picture
+# that fits the same LR, draw new photon noise and keep only its lost part. (A pixel's noise is very nearly
+# Gaussian, with a variance in proportion to its light. `low` and `span` turn brightness into photon counts.)
 
 # %%
 def fresh_noise(lenses, rng):
@@ -366,13 +361,14 @@ figure = plotting.image_grid(panels, norm=plotting.stretch([test.hr[cut]]), size
 plotting.show(figure, alt="HR and two random pictures that fit look alike; the mean of all is smooth.")
 
 # %% [markdown]
-# Resized, each of the four gives the same LR. The first three look alike, and LR cannot tell which of them is
-# HR. The fourth is the mean of all that fit: grain averages out, and the picture is soft. (We used the noise-free
-# lens, which an upscaler has to infer. Its best error can only be larger; SRResNet's, below, shows that here the
-# difference is small.)
+# Resized, each of the four gives the same LR. The first three look alike, and LR cannot tell which is HR. The
+# fourth is the mean of all that fit: grain averages out, so it is soft.
 #
-# The mean squared error asks for exactly this mean. Let $m$ be the mean and $x$ any picture made from LR. How
-# HR differs from $m$, nothing made from LR can foretell. So the two differences add up in their squares:
+# We used the noise-free lens, which an upscaler has to infer. Its best error can only be larger; SRResNet's,
+# below, shows that the difference is small here.
+#
+# The mean squared error asks for exactly this mean. Let $m$ be the mean and $x$ any picture made from LR. How HR
+# differs from $m$, nothing made from LR can foretell. So the mean squares add up:
 #
 # $$\underbrace{\overline{(x - \text{HR})^2}}_\text{error of x} =
 # \underbrace{\overline{(m - \text{HR})^2}}_\text{faithful} +
@@ -389,18 +385,17 @@ for name, sr in {**shipped, "mean of all": mean, "one that fits": samples[0], "t
     print(f"{name:30} {errors[0] / faithful_error:12.2f} {errors[1] / faithful_error:20.2f}")
 
 # %% [markdown]
-# The columns agree, for networks, too. And look at *one that fits*: it differs from the mean as much as HR
-# does, so `between` is as large as `faithful`, and the error is twice the least possible one. That holds for
-# every task: a picture drawn at random from all that fit looks right in every respect, and **costs 3 dB, no
-# more** (Blau and Michaeli 2018). If a realistic upscaler loses more, realism is not the reason.
+# The columns agree, for networks, too. Look at *one that fits*: it differs from the mean as much as HR does. So
+# `between` is as large as `faithful`, and the error is twice the least possible one. That holds for every task: a
+# picture drawn at random from all that fit looks right in every respect, and **costs 3 dB, no more** (Blau and
+# Michaeli 2018). If a realistic upscaler loses more, realism is not the reason.
 #
 # The *truth*, the lens without noise, does worse than SRResNet: what is asked for is HR, noise and all.
 
 # %% [markdown]
 # ## 4. The adversary
 #
-# Who draws us a random picture that fits, where no formula is at hand? SRGAN's idea is not to write down what
-# looks real, but to train a network that judges it.
+# Where no formula draws pictures that fit, SRGAN trains a network that judges what looks real.
 
 # %% tags=["nbval-ignore-output"]
 BOXES = {"LR": (0, 0), "generator": (1.7, 0), "SR": (3.4, 0), "HR": (3.4, 2)}
@@ -430,13 +425,12 @@ plotting.show(
 
 
 # %% [markdown]
-# Solid arrows show where pictures go, dashed ones who learns from what. The discriminator learns to tell HR
-# from SR (blue). The generator learns to be taken for real (orange), and not to stray from HR meanwhile (green: the pixel loss
-# and the content loss, below).
+# Solid arrows show where pictures go, dashed ones who learns from what. The green arrow is the pixel and the
+# content loss, below.
 #
-# Our discriminator gives one verdict for every 4 × 4 pixels, each from a window of 36 × 36, positive for
-# *real* (a PatchGAN, Isola et al. 2017). So it judges texture, not composition. The grain that it has to
-# find is faint. So it gets two channels: the picture, and the picture minus its local mean, times `gain`.
+# Our discriminator gives one verdict for every 4 × 4 pixels, each from a window of 36 × 36, positive for *real* (a
+# PatchGAN, Isola et al. 2017). So it judges texture, not composition. The grain that it has to find is faint, so
+# it gets two channels: the picture, and the picture minus its local mean, times `gain`.
 
 # %% tags=["saved-discriminator"]
 class Discriminator(nn.Module):
@@ -465,14 +459,13 @@ class Discriminator(nn.Module):
 
 
 # %% [markdown]
-# The discriminator lowers the cross-entropy of its verdicts: HR has the label 1, SR the label 0 (Goodfellow
-# et al. 2014). The generator lowers a weighted sum of three losses:
+# The discriminator lowers the cross-entropy of its verdicts: HR has the label 1, SR the label 0 (Goodfellow et al.
+# 2014). The generator lowers a weighted sum of three losses:
 #
-# 1. the **pixel** loss, the mean squared error: stay where the data are (Ledig et al. left it out of their final
-#    SRGAN; the content loss stood in its place);
-# 2. a **content** loss: look alike to a network. Ledig et al. used the layers of VGG-19, trained on
-#    ImageNet. We take the discriminator's own layers (Salimans et al. 2016), which need no download and know
-#    lenses;
+# 1. the **pixel** loss, the mean squared error: stay where the data are (Ledig et al. had none in their final
+#    SRGAN);
+# 2. a **content** loss: look alike to a network. Ledig et al. used the layers of VGG-19, trained on ImageNet. We
+#    take the discriminator's own layers (Salimans et al. 2016), which need no download and know lenses;
 # 3. the **adversarial** loss: the cross-entropy of the verdicts on SR with the label 1.
 
 # %%
@@ -489,10 +482,8 @@ def content_loss(judge, sr, hr):
 
 
 # %% [markdown]
-# Weights mean nothing by themselves, since the losses have different units. What counts is how hard each loss
-# **pulls** at the picture: its gradient with respect to SR. By the chain rule, the sum of the pulls is all that
-# the generator needs. In the code below, first the discriminator takes a step, then the generator; the rest keeps
-# a record.
+# The losses have different units. So what counts is how hard each loss **pulls** at the picture: its gradient with
+# respect to SR, times its weight. By the chain rule, the sum of the pulls is all that the generator needs.
 
 # %%
 def play(generator, judge, data, steps, weights, watch, rates=(5e-4, 5e-4), fake_label=0.0, seed=1):
@@ -575,14 +566,13 @@ label_games(axes)
 plotting.show(figure, alt="Beliefs about HR and SR part, the adversary's pull grows, PSNR falls.", svg=True)
 
 # %% [markdown]
-# **Left**: within 25 steps the discriminator begins to find the missing grain: HR is believed more, SR less. It
-# is ahead and never certain; at 0 and 1 there would be nothing more to learn from it. **Middle**: the adversary
-# pulls harder as the judge gets better. **Right**: PSNR loses much within 25 steps, before the first point drawn,
-# and ends below bicubic's. That is the price of grain which is not HR's own. (Each network answers the other, so
-# the smallest rounding grows: on your machine these curves will run a little otherwise.)
+# **Left**: within 25 steps the discriminator begins to find the missing grain: HR is believed more, SR less. It is
+# never certain; at 0 and 1 there would be nothing more to learn from it. **Middle**: the adversary's share of the
+# pull grows. **Right**: PSNR loses much before the first point drawn, and ends below bicubic's: the price of grain
+# which is not HR's own. (On your machine these curves will run a little otherwise.)
 #
-# Is the game over after 250 steps? No. It was played once for 2,000, at about half
-# the learning rates (`python -m tools.experiments.adversarial_game` repeats it).
+# The game was also played once for 2,000 steps, at about half the learning rates (`python -m
+# tools.experiments.adversarial_game` repeats it).
 
 # %% tags=["nbval-ignore-output"]
 long_game = course.experiment("adversarial_game")
@@ -593,15 +583,17 @@ label_games(axes)
 plotting.show(figure, alt="The same three panels for 2,000 steps.", svg=True)
 
 # %% [markdown]
-# Now it settles. From some hundred steps on the judge believes in HR with about 0.7 and in SR with about 0.3,
-# and nobody wins. PSNR ends a little above the grey line, 3 dB below the ceiling, where a random picture that fits
-# would lie. (It was played once, and both rates fall to zero, so the game has to stop.) So 250 steps show a game's
-# beginning, not its end.
+# Now it settles. From some hundred steps on the judge believes in HR with about 0.7 and in SR with about 0.3, and
+# nobody wins. PSNR ends a little above the grey line, 3 dB below the ceiling, where a random picture that fits
+# would lie. (This is one game, and both rates fall to zero, so it has to stop.) So 250 steps show only a game's
+# beginning.
 #
 # What has the generator of 250 steps learned? Take the truth away from four pictures, and look at a piece of empty
-# sky (red: brighter than the truth, blue: darker; the colours end at three times the strength of HR's grain). Each
-# of the four maps behind the pixel shuffle makes one pixel of every 2 × 2 square. So we also take the mean of the
-# sky for each of the four places, and print how much these four means differ, as a share of the strength.
+# sky: red is brighter than the truth, blue darker; the colours end at three times the strength (standard
+# deviation) of HR's grain.
+#
+# Each of the four maps behind the pixel shuffle makes one pixel of every 2 × 2 square. We also print how much the
+# sky's means at these four places differ, as a share of the strength.
 
 # %% tags=["nbval-ignore-output"]
 sr = {"SRResNet": enlarge(srresnet, test.lr), "SRGAN": enlarge(srgan, test.lr)}
@@ -621,32 +613,29 @@ for name, sky in skies.items():
     )
 figure = plotting.image_grid(grains, norm=Normalize(-span, span), cmap=plotting.DIVERGING, size=2.2)
 plotting.show(
-    figure, alt="Grain on the sky: fine in HR and a random picture, coarse in SRResNet, strong in SRGAN."
+    figure, alt="Grain on the sky: fine in HR and a random picture, coarse in SRResNet, finer again in SRGAN."
 )
 
 
 # %% [markdown]
 # HR's grain is fine, and so is that of a picture that fits. Our SRResNet's is weak and coarse: mostly what LR has
-# seen of HR's. Our SRGAN's is finer and stronger, but of another kind: look for rows and columns, with the pitch of
-# LR's pixels. Where one of the four maps is brighter than another, a mesh is woven into the sky: our SRGAN's four
-# means differ by many times as much as HR's.
+# seen of HR's. Our SRGAN's is finer and stronger than that, but weaker than HR's, with rows and columns at the
+# pitch of LR's pixels. Where one of the four maps is brighter than another, a mesh is woven into the sky: our
+# SRGAN's four means differ by many times as much as HR's.
 #
-# One thing it can never do. **The generator has no random input.** For one LR there is one SR, always the
-# same. *One that fits* can be drawn again and again, and the differences between the draws show what is not
-# known. SRGAN makes its grain from LR's own noise and shows one picture, as if it were sure. (Lesson 08 draws
-# many.)
+# **The generator has no random input.** For one LR there is one SR. *One that fits* can be drawn again and again,
+# and the differences show what is not known. SRGAN makes its grain from LR's own noise and shows one picture, as
+# if it were sure. (Lesson 08 draws many.)
 
 # %% [markdown]
 # ## 5. The border that nobody crosses
 #
-# Blau and Michaeli (2018) drew upscalers into a plane: on one axis **distortion**, how far from HR, on the
-# other **perception**, how unlike real pictures as a whole. They proved that there is a border. Here we can
-# compute it.
+# Blau and Michaeli (2018) drew upscalers into a plane: **distortion**, how far from HR, against **perception**,
+# how unlike real pictures as a whole. They proved that there is a border; here we can compute it.
 #
-# As a measure of *unlike* we take the strength of the grain, that is its root mean square, in the part that
-# LR has seen and in the part that it has lost. HR has the strengths $a$ and $b$, a method $\hat a$ and $\hat
-# b$. Its **unlikeness** is $P = \sqrt{(\hat a - a)^2 + (\hat b - b)^2}$. That does not ask where the grain
-# lies, only whether there is as much of it.
+# As a measure of *unlike* we take the strength of the grain, its root mean square, in the part that LR has seen
+# and in the lost part. HR has the strengths $a$ and $b$, a method $\hat a$ and $\hat b$. Its **unlikeness** is $P
+# = \sqrt{(\hat a - a)^2 + (\hat b - b)^2}$. That asks only whether there is as much grain, not where it lies.
 
 # %%
 def strengths(images):
@@ -663,19 +652,19 @@ def place(images):
 
 
 # %% [markdown]
-# The border follows from section 3 in two lines. An error is `faithful` + `between`. And pictures whose
-# strengths differ must differ at least as much themselves. The mean has unlikeness $P_0$, because it lacks the
-# lost part. A method with only $P$ left has moved away from the mean by $P_0 - P$ or more. Hence
+# The border follows from section 3 in two lines. An error is `faithful` + `between`. And pictures whose strengths
+# differ must differ at least as much themselves. The mean has unlikeness $P_0$, because it lacks the lost part. A
+# method with only $P$ left has moved away from the mean by $P_0 - P$ or more. Hence
 #
 # $$\text{error} \ge \text{faithful} + (P_0 - P)^2 \qquad \text{for } P \le P_0 .$$
 #
-# Can it be reached, by one who knows the lens? Blend the mean with a picture that fits, $(1 - t)\,m + t\,x$: its `between` is $t^2$ times
-# that of $x$, and its lost part has $t$ times the strength. It lies on the border for every $t$. (Freirich et
-# al. 2021 prove the same for all distributions, with the Wasserstein distance as $P$.)
+# Whoever knows the lens can reach this border. Blend the mean with a picture that fits, $(1 - t)\,m + t\,x$: its
+# `between` is $t^2$ times that of $x$, and its lost part has $t$ times the strength. (Freirich et al. 2021 prove
+# the same for all distributions, with the Wasserstein distance as $P$.)
 #
-# The same blending can be done inside a network: $w = (1 - t)\,w_\text{SRResNet} + t\,w_\text{SRGAN}$ for all
-# weights. Since our SRGAN began as our SRResNet, the two are close relatives, and each stop is a network that
-# works (Wang et al. 2018). So $t$ is a dial, and it costs nothing.
+# One can also blend inside a network: $w = (1 - t)\,w_\text{SRResNet} + t\,w_\text{SRGAN}$ for all weights. Since
+# our SRGAN began as our SRResNet, each stop is a network that works (Wang et al. 2018). So $t$ is a dial, and it
+# costs nothing.
 
 # %%
 STOPS = (0, 0.25, 0.5, 0.75, 1)
@@ -728,18 +717,16 @@ axes[0].legend(loc="upper right", bbox_to_anchor=(1, 0.86))
 plotting.show(figure, alt="The plane: a curved border with the blends on it, methods to its right.", svg=True)
 
 # %% [markdown]
-# Error grows to the right (1 is the mean's, 2 is 3 dB more), unlikeness upwards. The best corner is bottom
-# left, and it stays empty.
+# An error of 1 is the mean's, 2 is 3 dB more. The best corner, bottom left, stays empty.
 #
-# **Left**: nobody enters the grey. The blends lie on its border for every $t$ (small numbers), as the two
-# lines say. Our dial lies on the right of it: SRGAN's grain is not quite that of a picture that fits. (The ends
-# of the dial are our own networks; the squares are the shipped ones.) The shipped SRGAN lies close to the border. So does bicubic, by no merit of its own: it enlarges what noise it
-# finds, and $P$ asks only how strong it is. The *truth*, without any noise, is the least like HR of all.
+# **Left**: nobody enters the grey. The blends lie on its border for every $t$ (small numbers). Our dial lies to
+# the right of it: our SRGAN's grain is not quite that of a picture that fits. (The dial's ends are our own
+# networks; *SRResNet* and *SRGAN* are the shipped ones.) The shipped SRGAN lies close to the border. So does
+# bicubic, by no merit of its own: it enlarges LR's noise, and $P$ asks only how strong that is.
 #
-# **Right**: the same pictures before another judge, the distribution of gradients. Here SRGAN is *better*
-# than the blends of its error, and so is our dial. Grain of another kind than HR's satisfies this judge for
-# less. So a border belongs to one measure of *realistic*, and one has to say which. *One that fits* is close to
-# zero in both.
+# **Right**: another judge, the distribution of gradients. Here SRGAN is *better* than the blends of its error, and
+# so is our dial, but for its start. Grain of another kind than HR's satisfies this judge for less. So a border
+# belongs to one measure of *realistic*, and one has to say which.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 assert np.abs(mean - lensing.oracle(test)).max() < 1e-5 and abs(share - 0.75) < 0.01
@@ -756,14 +743,15 @@ assert last[0] > first[0] + 0.1 and last[1] < first[1] - 0.1
 # %% [markdown]
 # ## 6. Two games that were lost
 #
-# **No brakes.** The first one is broken on purpose: no pixel loss, no content loss, and high rates.
+# **No brakes.** The first is broken on purpose: no pixel loss, no content loss, high rates.
 #
-# **No adversary.** The second has happened, and can happen to everybody. A student project trained an SRGAN on
-# the original images of this task and reported 36.70 dB. Its losses were those of Ledig et al., content and a
-# thousandth of the adversarial one, no pixel loss; but the first layer of its VGG-19 was a random one. And its
-# discriminator was given the label 1 for real *and for generated* pictures. We give that label in our game, and
-# leave out the pixel loss. (Our content loss is another one, so only the pattern can be compared, not the
-# decibels.)
+# **No adversary.** The second has happened. A student project trained an SRGAN on the original images of this task
+# and reported 36.70 dB. Its losses were those of Ledig et al., content and a thousandth of the adversarial one, no
+# pixel loss. But the first layer of its VGG-19 was a random one, and its discriminator was given the label 1 for
+# real *and for generated* pictures.
+#
+# We give that label in our game, and leave out the pixel loss. (Our content loss is another one, so compare only
+# the pattern, not the decibels.)
 
 # %% tags=["nbval-ignore-output"]
 lost_games = {}
@@ -784,17 +772,16 @@ label_games(axes)
 plotting.show(figure, alt="Two lost games: in both PSNR falls below bicubic.", svg=True)
 
 # %% [markdown]
-# Top: nothing holds the picture, and the rates are high; this one run does not say which of the two does the
-# harm. PSNR drops below bicubic's at once. **The beliefs do not show it**: HR lies above SR, and neither is near 0
-# or 1, as in a healthy game. One figure is needed in which the adversary has no say.
+# Top: PSNR drops below bicubic's at once. Nothing holds the picture, and the rates are high; this one run does not
+# say which does the harm. **The beliefs do not show it**: HR lies above SR, and neither is near 0 or 1, as in a
+# healthy game. One figure is needed in which the adversary has no say.
 #
-# Bottom: within some dozen steps the discriminator calls everything real, HR and SR alike, as it was asked to.
-# From then on its pull is nothing (middle): there is **no adversary at all**. What is left is the content loss,
-# from a network that has learned nothing, and no loss that holds the picture to the data. PSNR slides below
-# bicubic's.
+# Bottom: within some dozen steps the discriminator calls everything real, as asked. From then on its pull is next
+# to nothing (middle): there is **no adversary at all**. What is left is the content loss, from a network that has
+# learned nothing, and PSNR slides below bicubic's.
 #
-# Two looks would have shown it: one at the beliefs, one at a row for bicubic. The project printed an SSIM of
-# 0.974 instead, and that looked fine. Its images lie in [0, 1], but its SSIM had been told a range of 2.
+# The project printed an SSIM of 0.974, and that looked fine. Its images lie in [0, 1], but its SSIM had been told
+# a range of 2.
 
 # %%
 print("60 test lenses            PSNR     SSIM, range 1   SSIM, range 2")
@@ -812,10 +799,10 @@ print(f"{'the project, reported':20} {36.70:7.1f} dB {'':12} {0.974:15.3f}")
 
 
 # %% [markdown]
-# The reported network lies below **nearest neighbour**, which does nothing at all, and with a range of 2 even
-# nearest neighbour has an SSIM above 0.974. (Our lenses are a replica of the original ones, on which bicubic
-# has 41.61 dB; lesson 02.) So, three habits: print the baseline in the next row, know the range that a metric
-# assumes, and check that the discriminator still tells real from generated.
+# The reported network lies below **nearest neighbour**, and with a range of 2 even nearest neighbour has an SSIM
+# above 0.974. (Our lenses are a replica of the original ones, on which bicubic has 41.61 dB; lesson 02.) So, three
+# habits: print the baseline in the next row, know the range that a metric assumes, and check that the
+# discriminator still tells real from generated.
 
 # %% [markdown]
 # ## 7. Trained for real
@@ -828,14 +815,14 @@ print(f"{'the project, reported':20} {36.70:7.1f} dB {'':12} {0.974:15.3f}")
 # srutils train srgan-photo-x4 --data MY_PHOTOS
 # ```
 #
-# in a terminal: the same networks, larger, with averaged weights, checkpoints, and several GPUs if there are
-# some. `srutils train --list` says what each makes, of what, and in how many hours.
+# in a terminal: the same networks, larger. `srutils train --list` says what each makes, of what, and in how many
+# hours.
 #
-# For lenses there is a second track, `telescope`: two instruments look at the same sky, and pictures are
-# scored against the noise-free *truth*. Beside PSNR and SSIM the table has two errors that do not ask where a
-# pixel is: how far the power **spectrum** is off, in powers of ten (dex), and how far the distribution of
-# **gradients**. For both, 0 is perfect. The number after ± is the standard deviation over the 60 lenses. (SuperResCNN
-# is lesson 03's network of three layers, Richardson–Lucy lesson 02's classical method.)
+# On the lenses' second track, `telescope`, two instruments look at the same sky, and pictures are scored against
+# the noise-free *truth*. Beside PSNR and SSIM the table has two errors that do not ask where a pixel is: how far
+# the power **spectrum** is off, in powers of ten (dex), and how far the distribution of **gradients**. For both, 0
+# is perfect. After ± stands the standard deviation over the 60 lenses. (SuperResCNN is lesson 03's network,
+# Richardson–Lucy lesson 02's classical method.)
 
 # %%
 def judged(sr, reference):
@@ -876,14 +863,15 @@ display(Markdown(table))
 
 
 # %% [markdown]
-# Read by PSNR first. On `deeplense`, SRResNet is at the oracle's side, and so is SuperResCNN: there is no more to
-# be had, and SRGAN pays for its grain, which puts it below bicubic. On `telescope` both networks are decibels
-# above the best classical method, and closer to the truth than HR's own noisy picture. There SRResNet leads by a
-# decibel at x2 and by three at x4. That is no measure of the adversary: SRGAN began from an earlier SRResNet, and this
-# one has been trained on since, for 24 and 45 minutes (the cards say so).
+# On `deeplense`, SRResNet and SuperResCNN come close to the oracle: there is no more to be had. SRGAN's grain puts
+# it below bicubic.
 #
-# Is SRGAN's spectrum better? With 60 lenses a difference may be chance. So draw 60 lenses out of the 60, with
-# replacement, a thousand times, and see how the difference varies (a bootstrap).
+# On `telescope`, SRResNet and SRGAN are decibels above the best classical method, and closer to the truth than
+# HR's own noisy picture. SRGAN began from this very SRResNet and played for 400 steps. The game cost it less than a
+# tenth of a decibel at x2, and one at x4.
+#
+# Is SRGAN's spectrum better? With 60 lenses a difference may be chance. A bootstrap shows how it varies: draw 60
+# lenses out of the 60, with replacement, a thousand times.
 
 # %% tags=["nbval-ignore-output"]
 def spectrum_errors(sr, reference, draws):
@@ -901,9 +889,9 @@ for (track, scale), (_, reference, enlarged) in results.items():
     print(f"{track} x{scale}: {middle:+.3f} ({low:+.3f} to {high:+.3f})")
 
 # %% [markdown]
-# Where the interval holds zero, this test cannot tell the two apart. On `deeplense` the gain is large: SRGAN paints
-# grain, which the mean of all pictures lacks. On `telescope` the truth is smooth, and SRResNet's spectrum is the better
-# one at both scales. What the adversary does to it, these files cannot say, for the same reason.
+# No interval holds zero: this test tells the two apart on all three tasks. On `deeplense` the gain is large: SRGAN
+# paints grain, which the mean of all pictures lacks. On `telescope` the truth is smooth, and the two are close:
+# SRResNet's spectrum is a little better at x2, SRGAN's at x4. The gradient errors in the table say the reverse.
 
 # %% tags=["nbval-ignore-output"]
 lenses, truth, enlarged = results["telescope", 4]
@@ -916,18 +904,16 @@ plotting.show(
 )
 
 # %% [markdown]
-# One LR pixel has become sixteen. Bicubic keeps the blur, Richardson–Lucy takes most of it off. Both networks
-# draw the arc as narrow as the truth has it; what is left in their error maps (bottom row) lies on the arc
-# and its counter-image, where light changes fastest.
+# Bicubic keeps the blur, Richardson–Lucy takes most of it off. Both networks draw the arc as narrow as the truth
+# has it. What is left of their errors (bottom row) lies on the arc and its counter-image.
 #
-# SRGAN was shown the noise-free truth as *real* (its card says so). Only a simulation knows it. Shown
-# noisy pictures as *real*, an adversary paints noise, as ours did in section 4. So choose with care what you show
-# it as *real*: that is what it will imitate.
+# SRGAN was shown the noise-free truth as *real* (its card says so), which only a simulation knows. Shown noisy
+# pictures, an adversary paints noise, as ours did in section 4. So choose with care what you show it as *real*.
 #
 # ### Photographs
 #
-# Photographs are what SRGAN was made for. Here nobody can write down all that fits, and no border can be
-# drawn. Below, our models' cards beside the published rows, on Set5 enlarged fourfold.
+# SRGAN was made for photographs. Here nobody can write down all that fits, and no border can be drawn. Below, our
+# cards beside the published rows, on Set5 enlarged fourfold.
 
 # %% tags=["readme-table", "table-srgan-models"]
 cards = [Upscaler.load(f"{kind}-photo-x4").card for kind in ("srresnet", "srgan")]
@@ -944,12 +930,12 @@ display(Markdown(table))
 # %% [markdown]
 # The published rows are those of Ledig et al., Table 2 (luma, four pixels shaved, as ours; their SSIM is on
 # another scale and left out). Their networks had 16 blocks and learned from 350 thousand images of ImageNet. Their
-# SRGAN gave up 2.65 dB against their SRResNet, and people who rated the pictures liked it better all the same.
-# (LPIPS compares two pictures as a network sees them, lower is better; a dash: not measured or not published.)
+# SRGAN gave up 2.65 dB against their SRResNet, and people who rated the pictures still liked it better. (LPIPS
+# compares two pictures as a network sees them; lower is better.)
 #
-# Mind who is the judge. For photographs the recipe takes LPIPS as the *content* loss, in the place of VGG-19's
-# layers. So SRGAN met its judge in training, and a low LPIPS proves little by itself. Here are two figures that it
-# never learned from, on photographs that neither network saw.
+# For photographs the recipe takes LPIPS as the *content* loss. So SRGAN met its judge in training, and a low LPIPS
+# proves little by itself. Here are two figures that it never learned from, on photographs that neither network
+# saw.
 
 # %%
 tiles = photos.tiles(photos.builtin(colour=True), 128)
@@ -967,10 +953,10 @@ for name, up in {
     print("{:10} {:8.2f} dB {:11.2f} dex {:17.2f}".format(name, *on_tiles[name]))
 
 # %% [markdown]
-# Both say what LPIPS says: SRGAN gives up decibels, and its pictures have more of the fine detail and of the
-# edges that photographs have.
+# Both agree with LPIPS: SRGAN's pictures have more of the fine detail and edges that photographs have, and it
+# gives up decibels.
 #
-# Now look, not at the whole but at a part that LR has lost.
+# Now look at a part that LR has lost.
 
 # %% tags=["nbval-ignore-output", "readme-figure", "figure-photo"]
 hr = photos.builtin()["chelsea"][60:252, 100:292]
@@ -985,13 +971,14 @@ plotting.show(
 )
 
 # %% [markdown]
-# This is a **failure**, and a typical one. The eye's rim is there in LR, and both networks make it sharp.
-# The fur's strands are not in LR, only its colour and a few broad streaks. SRResNet answers with soft streaks.
-# SRGAN draws a finer grain, which passes for short hair as long as HR is not beside it; strand by strand it is not
-# the cat's: too few, too weak, and in other directions. Nothing in the picture tells the eye which of its lines are
-# known and which are made up. The bottom row says the same in colours: the residuals do not shrink where SRGAN looks
-# sharper. On other photographs it has a fault of its own: faint rows of dots along the strongest edges. *(Chelsea:
-# Stéfan van der Walt, CC0.)*
+# This is a **failure**, and a typical one. The eye's rim is there in LR, and both networks make it sharp. The
+# fur's strands are not in LR, only its colour and a few broad streaks. SRResNet answers with soft streaks. SRGAN
+# draws a finer grain, which passes for short hair as long as HR is not beside it. Strand by strand it is not the
+# cat's: too few, too weak, and in other directions.
+#
+# Nothing in the picture tells the eye which lines are known and which are made up. In the bottom row, the
+# residuals do not shrink where SRGAN looks sharper. On other photographs SRGAN draws faint rows of dots along the
+# strongest edges. *(Chelsea: Stéfan van der Walt, CC0.)*
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 assert all(min(psnr) < lines["bicubic"] - 0.5 for _, psnr in lost_games.values())
@@ -1010,17 +997,17 @@ for i in (1, 2):
 # %% [markdown]
 # ## Recap
 #
-# - **SRResNet**: residual blocks on small pictures, a pixel shuffle at the end. On `deeplense` the shipped one comes
-#   within a tenth of a decibel of the ceiling. Batch normalisation, given its control, neither hurt nor helped here.
-# - **Soft is best** for the mean squared error, because the mean of all pictures that fit is. Every other
-#   picture pays `between` on top of `faithful`. A random one that fits pays 3 dB, and a realistic one need not
-#   pay more.
-# - **The adversary** judges texture. Three losses pull at the picture; watch the beliefs, the pulls, and one
-#   figure in which the adversary has no say.
-# - **The border** between distortion and perception is real, and on these lenses it can be drawn. A dial
-#   between two networks leads along it, at some distance.
-# - **What is added** is invented. SRGAN shows one of many pictures, the same one each time, and does not say
-#   which lines are known.
+# - **SRResNet**: residual blocks on small pictures, a pixel shuffle at the end. On `deeplense` the shipped one
+#   comes within a tenth of a decibel of the ceiling. Batch normalisation, given its control, neither hurt nor
+#   helped here.
+# - **Soft is best** for the mean squared error: it asks for the mean of all pictures that fit. Every other picture
+#   pays `between` on top: a random one that fits pays 3 dB, and a realistic one need not pay more.
+# - **The adversary** judges texture. Watch the beliefs, the pulls of the three losses, and one figure in which the
+#   adversary has no say.
+# - **The border** between distortion and perception is real, and on these lenses it can be drawn. A dial between
+#   two networks leads along it, at some distance.
+# - **What is added** is invented. SRGAN shows one of many pictures, always the same, and does not say which lines
+#   are known.
 # - **A published SRGAN** had no adversary and lost to nearest neighbour: a baseline in the next row would have
 #   told.
 

@@ -2,12 +2,12 @@
 # # 06 · Which dark matter?
 #
 # A gravitational lens is a galaxy that bends the light of another one behind it into arcs and rings. Much of
-# what bends the light is dark matter, and what dark matter *is* decides how it clumps: cold dark matter
-# leaves **subhalos** in every large halo, a very light axion may condense into a **vortex**, and some
-# candidates leave the halo **smooth**. Clumps and vortices would each distort the arcs a little, in their own way.
+# what bends the light is dark matter, and what dark matter *is* decides how it clumps. Cold dark matter leaves
+# **subhalos** in every large halo, a very light axion may condense into a **vortex**, and some candidates leave
+# the halo **smooth**. Clumps and vortices would each distort the arcs a little, in their own way.
 #
-# The question of this lesson: **can a small network tell from one noisy image which of the three it is, and
-# how would we know that it looks at the arcs, and not at something else?**
+# The question of this lesson: **can a small network tell from one noisy image which of the three it is, and how
+# would we know that it looks at the arcs, and not at something else?**
 
 # %% [markdown]
 # <!-- badges -->
@@ -30,8 +30,7 @@
 # - to read an AUC with its interval, and to tell "which" from "how sure";
 # - to ask a network *where* it looks by changing the physics in one place.
 #
-# **You will need** lesson 01, some Keras (lessons 03 and 04), and a minute and a half of a laptop's CPU. The
-# classifier that ships was trained for 1.3 hours on one CPU core (`srutils train lens-classifier` does the same).
+# **You will need** lesson 01, some Keras (lessons 03 and 04), and a minute and a half of a laptop's CPU.
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output", "set-up"]
 # Set-up: run this cell first. It is the same in JupyterLab, Colab, Kaggle and Binder, and it leaves the
@@ -95,23 +94,22 @@ figure = plotting.image_grid(panels, norm=plotting.stretch([shown[1]]), size=2.4
 plotting.show(figure, alt="One lens with three kinds of dark matter: three rings that look almost alike.")
 
 # %% [markdown]
-# Could you tell them apart, if their names were taken away and noise was added? That is the task.
+# Could you tell them apart without their names, and with noise added? That is the task.
 #
 # ## 1. One lens, three kinds of dark matter
 #
 # The course's `deeplense` track copies the images of the DeepLense benchmark (Alexander et al. 2020): a
-# spherical halo with strong shear, one kind of source, photon counts with Poisson noise. To see what the
-# classes do, and nothing else, we draw **matched triplets**: the same halo, the same source, three times.
+# spherical halo with strong shear, one kind of source, photon counts with Poisson noise. To see what the classes
+# alone do, we draw **matched triplets**: the same halo and source, three times.
 #
 # - `no_substructure`: all of the mass is in the smooth halo.
 # - `subhalo`: some 25 point masses of at least 0.07 % of the halo each, few of them heavy.
 # - `vortex`: a straight string that holds 2.5 to 4 % of the mass.
 #
-# The substructure's mass is *taken from* the halo. So the ring very nearly keeps its size, while lenses
-# differ in size by far more.
+# The substructure's mass is *taken from* the halo, so the ring very nearly keeps its size.
 #
-# `triplets.noise_free` traces the rays and returns the mean number of photons in each pixel. The next cell divides
-# each pixel's change by that pixel's noise, squares, adds up, and takes the root: the change "in all".
+# `triplets.noise_free` gives the mean number of photons in each pixel. We divide each pixel's change by that
+# pixel's noise, square, add up, and take the root: the change "in all".
 
 # %%
 change = (shown[:, 1:] - shown[:, :1]) / np.sqrt(shown[:, :1])  # in units of a pixel's noise
@@ -151,22 +149,21 @@ axes[2, 0].text(-2.0, -2.35, "1″", color="w", ha="center", fontsize=8)
 plotting.show(figure, alt="Rings alike in three classes; patches of red and blue on the arcs differ.")
 
 # %% [markdown]
-# The left three columns differ little to the eye. The right two show the differences. Circles mark the subhalos,
-# with areas in proportion to their masses; the black line is the vortex. Light is pushed from one place to
-# another, so red comes with blue. A clump acts mostly near itself; a vortex shifts whole arcs.
+# Circles mark the subhalos, with areas in proportion to their masses; the black line is the vortex. Light is
+# pushed from one place to another, so red comes with blue. A clump acts mostly near itself; a vortex shifts
+# whole arcs.
 #
 # ## 2. Is there anything to find?
 #
-# The differences above are larger than what a classifier can use, since it never sees the twin. Part of a
-# difference can be undone by a *smooth* lens with a little more shear or a shifted source. What counts is what
-# **no smooth lens can imitate**. So we take the noise-free image of a lens with substructure, fit a smooth lens
-# to it (halo, shear, source: 12 numbers, by Gauss–Newton steps), and add up what is left in units of the noise,
+# A classifier cannot use all of this change, since it never sees the smooth twin of its image. A *smooth* lens
+# with a little more shear or a shifted source can undo part of it. What counts is what **no smooth lens can
+# imitate**. So we fit a smooth lens to the noise-free image of a lens with substructure (halo, shear, source: 12
+# numbers, by Gauss–Newton steps), and add up what is left, in units of the noise:
 #
 # $$\chi^2 = \sum_{pixels} \frac{(image - best\ smooth\ image)^2}{photons}.$$
 #
-# Its root is what the best judge could have, in sigma, who knew beforehand what to look for. Below some ten,
-# about 3 sigma, a judge who does not know has little hope. Textbook recipes let subhalo masses begin far below
-# what can be seen. How low may they begin?
+# Its root is the best significance, in sigma, for a judge who knew beforehand what to look for. Below a $\chi^2$
+# of some ten, about 3 sigma, a judge who does not know has little hope. How low, then, may subhalo masses begin?
 
 # %%
 FREE = ("theta_E_main", "center_x", "center_y", "gamma1", "gamma2", "source_x", "source_y")
@@ -209,19 +206,18 @@ for name, values in ranges.items():
 
 
 # %% [markdown]
-# With masses from a hundred-thousandth of the halo up, the median of our twelve lenses is 2.6: most of them look
-# like smooth ones, and no network, however large, will sort them well. This was the first version of our replica,
-# and the reason for looking was a network that would not learn. **Before you blame the network, measure the
-# signal.**
+# With masses from a hundred-thousandth of the halo up, the median $\chi^2$ of our twelve lenses is 2.6. Most of
+# them look like smooth ones, and no network will sort them well. Our first replica was like that, and its
+# network would not learn. **Before you blame the network, measure the signal.**
 #
-# Ten original subhalo images, fitted in the same way outside this notebook, give 450 to 7,900, and half of them
-# more than 1,600. The replica's lower limit, 0.07 % of the halo, was set so that ours do about the same.
+# Ten original subhalo images, fitted in the same way outside this notebook, give 450 to 7,900, half of them more
+# than 1,600. We set the replica's lower limit, 0.07 % of the halo, so that ours do about the same.
 #
 # ## 3. What may be turned, and what may not
 #
-# A network that has seen a lens should know its mirror image. Flips and turns multiply the data for nothing, *if
-# the result is an image that nature and the telescope could have delivered, with the same label*. That can be
-# tested. We turn the **lens** in its parameters, trace the rays anew, and compare with turning the **image**.
+# Flips and turns multiply the data for free, *if nature and the telescope could have delivered the result, with
+# the same label*. To test that, we turn the **lens** in its parameters, trace the rays anew, and compare with
+# turning the **image**.
 
 # %%
 def turned(lens, angle, mirror=False):
@@ -247,8 +243,8 @@ for name, (moved, parameters) in checks.items():
     print(f"{name:13} differs by at most {max(worst, 1e-6):.0e} of the peak")
 
 # %% [markdown]
-# All three agree to rounding: the laws know no left and right, no up and down. And a turn by any other angle?
-# Each of its pixels must be made from several others. See what that does to the noise of an empty sky:
+# All three agree to rounding. A turn by any other angle must make each pixel from several others. What does that
+# do to the noise of an empty sky?
 
 # %%
 sky = np.random.default_rng(0).poisson(10, (SIZE, SIZE)).astype(np.float32)
@@ -268,17 +264,16 @@ for name, values in noise.items():
 # | shifts by whole pixels | yes | yes, but for the edge | no: its lenses sit in the middle |
 # | turns by any angle | yes | **no**: interpolation smooths the noise | no |
 #
-# A symmetry of the physics that the data set breaks may be used, and should be: it takes away a habit of the
-# data set that the network could lean on. We use the eight flips and quarter turns, and shifts by up to two pixels.
+# A symmetry of the physics that the data set breaks should still be used: it takes away a habit that the network
+# could lean on. We use the eight flips and quarter turns, and shifts by up to two pixels.
 #
 # ## 4. What the network sees
 #
-# The files of the benchmark hold photon counts, stretched so that the least is 0 and the greatest 1.
-# `observe` does that to mean counts. Its `strength` is a knob that no telescope has: 0 leaves the noise away,
-# 1 is real.
+# The files of the benchmark hold photon counts, stretched so that the least is 0 and the greatest 1. `observe`
+# adds noise to mean counts and stretches them like that. Its `strength` scales the noise: 0 is none, 1 is real.
 #
-# Photon noise grows as the square root of the light, so it is strongest on the bright arc. Taking the square root
-# of the image evens that out (Anscombe 1948), and is the first thing that our network does.
+# Photon noise grows as the square root of the light, so it is strongest on the bright arc. Our network first
+# takes the square root of the image, which evens that out (Anscombe 1948).
 
 # %%
 def observe(mean, rng, strength=1.0):
@@ -300,18 +295,17 @@ for name, values in (("as it is", seen), ("square root", np.sqrt(seen))):
 # %% [markdown]
 # ## 5. A compact network, and a second question for it
 #
-# A small residual network (He et al. 2016) with three stages:
+# A small residual network (He et al. 2016):
 #
-# - The PSF is four pixels wide, so finer than that there is little but noise. The first layer may thus use large
-#   filters, of 8 × 8 px, and take strides of **four**: 128 px become 32, and everything after costs a sixteenth.
-# - Two more halvings, with 64 and 128 channels. Of the 8 × 8 cells that are left, each one sees most of the
-#   image.
-# - A clump is one place, a smooth halo is a whole image: so the features are pooled twice, by their **mean**
-#   and by their **maximum**.
+# - The PSF is four pixels wide; finer than that there is little but noise. So the first layer has filters of
+#   8 × 8 px and strides of **four**: 128 px become 32, and everything after costs a sixteenth.
+# - Two more stages leave 8 × 8 cells, each of which sees most of the image.
+# - A clump is one place, a smooth halo is a whole image. So the features are pooled by their **mean** and by
+#   their **maximum**.
 #
-# It has two outputs. `logits` answers the question. `where` answers another one: *how much mass of clumps, and of
-# string, lies in each of the 8 × 8 cells?* The simulator knows the answer, and a map teaches 128 numbers per image
-# where a label teaches less than two bits.
+# Of its two outputs, `logits` answers the question, and `where` another one: *how much mass of clumps, and of
+# string, lies in each of the 8 × 8 cells?* The simulator knows. Such a map teaches 128 numbers per image, a
+# label less than two bits.
 
 # %% tags=["saved-lens_classifier"]
 def conv(x, filters, kernel=3, strides=1, relu=True, norm=True):
@@ -342,11 +336,13 @@ print(f"{compact().count_params():,} parameters")
 # %% [markdown]
 # ## 6. An easy beginning for a hard task
 #
-# The trace is weak in every single pixel, and as long as no layer has found it, gradients hardly point to it: a
-# network may stay at $\ln 3 = 1.10$ for long, the cross-entropy of a guess among three. So the run begins where
-# the task is easy. It turns up the noise from none to all of it over the first 3,000 steps: a **curriculum**
-# (Bengio et al. 2009). Each batch holds 16 matched triplets, turned and shifted alike, so that within a triplet
-# nothing but the class and the noise differs; noise is fresh every time, so that it cannot be learned by heart.
+# The trace of substructure is weak in every pixel. Until some layer has found it, gradients hardly point to it,
+# and a network may stay for long at $\ln 3 = 1.10$, the cross-entropy of a guess among three. So the run begins
+# where the task is easy: the noise rises from none to all of it over the first 3,000 steps, a **curriculum**
+# (Bengio et al. 2009).
+#
+# Each batch holds 16 matched triplets. Within a triplet, turned and shifted alike, only the class and the noise
+# differ. The noise is fresh every time, so that it cannot be learned by heart.
 
 # %%
 def batch(counts, maps, rng, n=16, noise=1.0):
@@ -362,12 +358,12 @@ def batch(counts, maps, rng, n=16, noise=1.0):
 
 
 # %% [markdown]
-# The easy beginning alone takes 3,000 steps, more than this notebook's minute. So we start from the weights that
-# ship, set the last layer back to chance, and train for thirty steps at full noise: you see a classifier come
-# into being *on features that the long run found*. Nothing that is scored below comes from these thirty steps.
+# The easy beginning takes 3,000 steps, too many for this notebook. So we start from the weights that ship, set
+# the last layer back to chance, and train for thirty steps at full noise. You see a classifier come into being
+# *on features that the long run found*. The tests from section 8 on use the network that ships, not this one.
 #
-# What ships has no normalisations any more. At rest, a normalisation multiplies and adds, and both can be
-# **folded** into the convolution before it; `folded` does that.
+# What ships has no normalisations. After training, these only multiply and add, and both can be **folded** into
+# the convolution before it.
 
 # %% tags=["saved-lens_classifier"]
 def of_kind(network, kind):
@@ -430,13 +426,13 @@ probe = compact()
 assert np.allclose(predict(folded(probe), val_images[:8]), predict(probe, val_images[:8]), atol=1e-4)
 
 # %% [markdown]
-# A few dozen steps on 60 triplets, and the classifier is back. That is *not* because the task is easy; it is
-# because the features were there.
+# Thirty steps on 60 triplets, and the classifier is back: *not* because the task is easy, but because the
+# features were there.
 #
 # ## 7. The long run
 #
-# The network that ships saw 720,000 noisy images, made of 30,000 triplets. Then it was folded, which left it a
-# few thousand parameters fewer. Its recipe trains it again, on simulated lenses or on yours:
+# The network that ships saw 720,000 noisy images, made of 30,000 triplets. Folding then took a few thousand
+# parameters away. To train it again, on simulated lenses or on yours:
 #
 # ```
 # srutils train lens-classifier
@@ -465,17 +461,17 @@ for ax in (left, right):
 plotting.show(figure, alt="The loss leaves the guess in a thousand steps; the AUC passes 0.95 near 2,500.")
 
 # %% [markdown]
-# For some hundred steps the loss stays near a guess, though there is hardly any noise yet. Then it falls steeply,
-# *although* the noise is being turned up. The AUC (right) is always measured at full noise.
+# For some hundred steps the loss stays near a guess, though there is hardly any noise yet. Then it falls
+# steeply, *although* the noise is being turned up.
 #
 # ## 8. The test: 1,500 fresh lenses
 #
-# 500 of each class, drawn from the test split: no lens is shared with training. The ray tracer and the priors are
-# the same, so this tests the network, not the simulator.
+# 500 of each class come from the test split: no lens is shared with training. Ray tracer and priors are the
+# same, so this tests the network, not the simulator.
 #
-# The **ROC curve** of a class moves the threshold for "it is this class" from strict to lax and draws how
-# many right calls one gets for how many false alarms. The **AUC** is the area below: the chance that an image
-# of the class gets a higher probability than one of another. "Macro" averages the three areas.
+# The **ROC curve** of a class moves the threshold for "it is this class" from strict to lax, and draws right
+# calls against false alarms. The **AUC** is the area below: the chance that an image of the class gets a higher
+# probability than one of another. "Macro" averages the three areas.
 
 # %%
 lenses = lensing.simulate("deeplense", 1500, classes=CLASSES, seed=0)
@@ -509,17 +505,16 @@ axes[2].legend(title=f"mean error {error:.3f}", fontsize=8, title_fontsize=8, lo
 plotting.show(figure, alt="ROC curves of three classes, the confusion matrix, and a calibration curve.")
 
 # %% [markdown]
-# **Left:** the ROC curves; the axis of false alarms is logarithmic. At the very left, where one to five false
-# alarms decide, "no substructure" is the weakest: these are images with substructure that look very smooth to the
-# network. Further right it is "subhalo". **Middle:** who is taken for whom. Most errors are substructure that was
+# **Left:** at the far left, where one to five false alarms decide, "no substructure" is the weakest: some images
+# with substructure look very smooth to the network. **Middle:** most errors are substructure that was
 # overlooked.
 #
 # **Right:** calibration (Guo et al. 2017). Of the answers given with 80 %, about 80 % should be right. On this
-# set the points lie somewhat above the line. But nearly all answers are given with near certainty, so these
-# points hold few images.
+# set the points lie somewhat above the line. But nearly all answers are near certainty, so most points hold few
+# images.
 #
 # The **interval** comes from drawing 1,500 images with replacement, many times (Efron 1979). It knows nothing of
-# another *training* run. Was this a lucky test set? Ten others, of 300 images each, were drawn, once, and scored
+# another *training* run. Was this a lucky test set? Ten others, of 300 images each, were drawn and scored, once
 # (`python -m tools.experiments.classifier_range` repeats it).
 
 # %%
@@ -532,18 +527,17 @@ print(f"together {rights / tried:.3f} right, 95 % interval {ends.low:.3f} to {en
 print(f"mean confidence {sure:.3f}")
 
 # %% [markdown]
-# On all ten the AUC is above 0.99; with 300 images it scatters more than with 1,500. Together 0.979 of the
-# answers are right, and the mean confidence, 0.982, lies within the interval. Our first set had 0.989, which is
-# outside: it was a lucky one. **Quote the pooled figure**, with its interval.
+# On all ten the AUC is above 0.99. Together 0.979 of the answers are right, and the mean confidence, 0.982, lies
+# within the interval. Our first set had 0.989, which is outside: a lucky one. **Quote the pooled figure**, with
+# its interval.
 #
-# (On the *original* images of the benchmark, which are others, a public student solution reports an AUC of 0.9942;
-# see the references.)
+# (On the *original* images, a public student solution reports an AUC of 0.9942: see the references.)
 #
 # ## 9. Which ones does it miss?
 #
-# If the network is good, its errors are lenses whose trace is faint. In a matched set each lens with substructure
-# has a smooth twin with the same noise, and the strength of the trace is the difference of the noise-free two, in
-# units of the noise.
+# If the network is good, its errors are lenses whose trace is faint. In a matched set each lens with
+# substructure has a smooth twin with the same noise. The strength of the trace is the difference of the two
+# without noise, in units of the noise.
 
 # %%
 matched = lensing.simulate("deeplense", 600, classes=CLASSES, triplets=True, seed=1)
@@ -585,24 +579,23 @@ for ax, i in zip(axes[1:], np.argsort(own, axis=None)[:4], strict=True):
 plotting.show(figure, alt="Probability of the true class against its trace; the four worst errors.")
 
 # %% [markdown]
-# Left, each dot is a lens with substructure: most misses are weak ones. Vortices are missed up to stronger traces
-# than clumps are. But the trace also counts what a smooth lens could imitate, so this alone does not say that the
-# network is worse at them. Right, the four answers that were furthest from the truth.
+# Left, each dot is a lens with substructure: most misses are weak ones. Vortices are missed up to stronger
+# traces than clumps are. But the trace also counts what a smooth lens could imitate, so this alone does not say
+# that the network is worse at them. Right, the four worst answers.
 #
-# Are these misses excusable? Their misfit, some 300, is lower than the typical one of section 2, but far above
-# the "some ten" of that section. So the network is not the best possible: there is signal that it leaves.
+# Are these misses excusable? Their misfit, some 300, is below the typical one of section 2, but far above its
+# "some ten". So the network is not the best possible.
 #
 # ## 10. Where does it look?
 #
-# Many recipes paint a "saliency map" by passing the answer back through the network. Some hardly change when the
-# weights are replaced by random ones (Adebayo et al. 2018). We have something more direct: **the twin**. Replace a
-# small square of an image by the same square of its smooth twin (same lens, same noise), and see how far the
-# evidence falls. (Evidence is the logarithm of the odds, $\ln(p/(1-p))$; one unit of it, a nat, multiplies the
-# odds by 2.7.)
+# Some "saliency maps", which pass the answer back through the network, hardly change when its weights are
+# replaced by random ones (Adebayo et al. 2018). We have something more direct: **the twin**. Replace a small
+# square of an image by that of its smooth twin, and see how far the evidence falls. Evidence is the logarithm of
+# the odds, $\ln(p/(1-p))$; one unit of it, a nat, multiplies the odds by 2.7.
 #
-# It has three limits. The pasted square has a seam, which no lens would make. Every image is stretched to [0, 1],
-# so a square with the brightest pixel rescales the rest a little. And where the twins agree, off the arcs,
-# nothing can fall, *whatever* the network looks at: so a control follows below.
+# This test has three limits. The pasted square has a seam, which no lens would make. Every image is stretched to
+# [0, 1], so a square with the brightest pixel rescales the rest a little. And where the twins agree, off the
+# arcs, nothing can fall, *whatever* the network looks at: so a control follows.
 
 # %%
 PATCH, STRIDE = 16, 8
@@ -649,14 +642,13 @@ plt.setp(axes, **empty)
 plotting.show(figure, alt="Four lenses: image, true change, evidence by square, and the network's map.")
 
 # %% [markdown]
-# From left to right: the image; what the substructure really changed (the network never sees this); how much
-# evidence for the class is lost when a square is made smooth, red for a loss; and the network's own `where`. The
-# true clumps and strings are drawn in green. We chose answers given with 90 to 99.9 %: where the network is surer,
-# no one square can shake it. Some squares are blue: without that piece it would be *more* sure.
+# The second column, what the substructure really changed, is never shown to the network. In the third, red is a
+# loss of evidence; without the blue squares the network would be *more* sure. True clumps and strings are green.
+# We chose answers given with 90 to 99.9 %; no single square can shake a surer one.
 #
-# Off the ring the third column is white by construction: there the twins do not differ. A **control** that
-# can fail gives each square *fresh noise* and leaves the lens as it is. If the network listened to the empty
-# sky as much as to the arcs, half of what then changes would lie on the fainter half of the squares.
+# Off the ring the third column is white by construction. A **control** that can fail gives each square *fresh
+# noise* and leaves the lens as it is. If the network listened to the empty sky as much as to the arcs, half of
+# what then changes would lie on the fainter half of the squares.
 
 # %%
 on_arc, rng = [], np.random.default_rng(7)
@@ -674,14 +666,13 @@ print(f"fresh noise: {np.mean(on_arc):.2f} of the effect is on the brighter half
 # %% [markdown]
 # ## 11. Hunting for shortcuts
 #
-# A classifier takes whatever gives the class away. In the original sample of this benchmark, the smooth
-# lenses that could be fitted have *larger rings* than the others: 1.38″ against 1.21″ on average, ten of
-# each, which may be chance. If it were so in all ten thousand, a ruler would do part of the work, and a high
-# AUC would say little about dark matter. Three tests.
+# A classifier takes whatever gives the class away. In the original sample of this benchmark, the smooth lenses
+# that could be fitted have *larger rings* than the others: 1.38″ against 1.21″ on average, ten of each, which
+# may be chance. If it were so in all ten thousand, a ruler would do part of the work.
 #
-# **One: a classifier that sees no image.** It gets all the parameters of the lens and its source that vary,
-# to the last digit, and may combine them as it likes. It should learn nothing. To know that it *could* learn,
-# we give it the same table once more, with rings of the smooth lenses larger by 0.17″.
+# **One: a classifier that sees no image.** It gets all the parameters of lens and source that vary, and should
+# learn nothing. To know that it *could* learn, we give it the same table again, with the rings of the smooth
+# lenses larger by 0.17″.
 
 # %%
 kinds, blind = np.arange(9000) % 3, []
@@ -698,12 +689,11 @@ for larger in (0, 0.17):
 
 
 # %% [markdown]
-# The first line is chance; the second shows what a shortcut would look like.
+# The first line is chance; the second is what a shortcut looks like.
 #
-# **Two: matched triplets.** Same lens, same source, same noise: here there is no macroscopic difference at
-# all to lean on. **Three: turn the test.** Our data set has its shear along x. If the network leaned on such
-# habits, turned lenses would upset it. And since we can turn a lens *in its parameters*, at any angle, no
-# pixel needs to be interpolated.
+# **Two: matched triplets.** Same lens, same source, same noise: there is no macroscopic difference to lean on.
+# **Three: turn the test.** Our data set has its shear along x. If the network leaned on such habits, turned
+# lenses would upset it. We turn their *parameters*, so no pixel is interpolated.
 
 # %%
 def observed(params, seed=5):
@@ -723,15 +713,14 @@ best = p.argmax(1) == np.arange(3)  # which of the twins is most likely smooth, 
 print(f"matched triplets: the right twin is picked out of three in {best.sum()} of {best.size} cases")
 
 # %% [markdown]
-# Among twins, which differ in the dark matter only and share their noise, it picked the right one each time.
-# Mirroring and quarter turns cost nothing that 150 images could show: it was trained on them. Of the turns
-# that it never saw, that by 45° costs most. The training set has its shear along the pixel axes, and the network seems to
-# have made a habit of it. (Exercise 1 asks what a mean over eight views can cure.)
+# Among three twins, the network picked the right one each time. Mirroring and quarter turns cost nothing that
+# 150 images could show: it was trained on them. Of the turns that it never saw, that by 45° costs most. The
+# training set has its shear along the pixel axes, and the network seems to have made a habit of it.
 #
 # ## 12. What went wrong, and why
 #
-# A classifier must answer, even where it should decline. So we show it lenses that differ from its training
-# in what astronomers would call details, and ask not only how well it sorts them but **how sure it is**.
+# A classifier must answer, even where it should decline. We show it lenses that differ from its training, and
+# ask how well it sorts them and **how sure it is**.
 
 # %%
 means, rng = triplets.mean_counts(base), np.random.default_rng(6)
@@ -752,23 +741,20 @@ table = pd.DataFrame(rows, index=["AUC", "right", "confidence", *(f"calls {c}" f
 print(table.round(2).to_string())
 
 # %% [markdown]
-# Compare "right" with "confidence".
-#
 # On images of **another survey**, with another PSF, smaller sources and elliptical halos, the AUC is close to
-# chance. The confidence is not: the network calls no lens smooth, though a third of them are. (That survey's clumps
-# begin at about a hundred-thousandth of the halo; if section 2 holds there, too, many are too faint to see.)
+# chance, but the confidence is 0.88. The network calls no lens smooth, though a third of them are. (That
+# survey's clumps begin at about a hundred-thousandth of the halo; if section 2 holds there, too, many are too
+# faint to see.)
 #
-# On **LR enlarged by bicubic** fewer answers are right, though LR holds nearly all of HR's signal (lesson 01):
-# enlarged noise is smoother than the noise that the network knows. Images with **no noise at all** upset it, too.
+# On **LR enlarged by bicubic** fewer answers are right, though LR holds nearly all of HR's signal (lesson 01).
+# Images with **no noise at all** upset it, too.
 #
-# Its score holds for images **drawn as its training images were**. A softmax does not tell how familiar an
-# image is.
+# The score of section 8 holds for images **drawn as its training images were**.
 #
 # ### How far is too far?
 #
-# Those were large steps, several changes at once. The stored experiment turns one knob at a time. Each point has
-# the same 60 matched triplets, and bars are 95 % intervals (as if the 180 images were independent, which twins are
-# not quite).
+# A stored experiment turns one knob at a time. Each point has the same 60 matched triplets, and bars are 95 %
+# intervals (as if the 180 images were independent, which twins are not quite).
 
 # %% tags=["nbval-ignore-output"]
 knobs = {"PSF": ("PSF's width [arcsec]", 0.2), "light": ("source's light (training: 1)", 1)}
@@ -788,8 +774,8 @@ axes[2].legend(loc="center")
 plotting.show(figure, alt="Right answers and mean confidence as one thing at a time changes.", svg=True)
 
 # %% [markdown]
-# In all four panels the dashed orange line, the mean confidence, stays above 0.9, even where most answers are
-# wrong: **confidence does not warn.** Five of the points in numbers:
+# In all four panels the dashed line, the mean confidence, stays above 0.9, even where most answers are wrong:
+# **confidence does not warn.** Five points in numbers:
 
 # %%
 for what, dose in (("PSF", 0.25), ("light", 0.7), ("light", 0.25), ("clumps", 0.02), ("clumps", 0.05)):
@@ -798,18 +784,19 @@ for what, dose in (("PSF", 0.25), ("light", 0.7), ("light", 0.25), ("clumps", 0.
     print(f"{what:6} {dose}: AUC {run['auc']:.2f}, {called}")
 
 # %% [markdown]
-# **Ellipticity** up to 0.1 hardly matters, though the halos of the training are round. A **PSF** a tenth wider is
-# borne; of one a quarter wider the AUC stays at 0.93, but 68 of 180 answers are wrong. With a quarter of the
-# **light** every lens is called subhalo. The smallest change does the most: with two per cent of the source's light
-# in five small **clumps**, such as a galaxy has where stars form, 158 of 180 lenses are called subhalo. A bright spot
-# in the source looks like one that a subhalo has made brighter, and nobody has told the network that sources can
-# be clumpy.
+# **Ellipticity** up to 0.1 hardly matters, though the halos of the training are round. A **PSF** a tenth wider
+# does little. With one a quarter wider, 68 of 180 answers are wrong, though the AUC is 0.93. With a quarter of
+# the **light** every lens is called subhalo.
+#
+# With only two per cent of the source's light in five small **clumps**, such as a galaxy has where stars form,
+# 158 of 180 lenses are called subhalo. A bright spot in the source can look like one that a subhalo has made
+# brighter, and the training had no clumpy sources.
 #
 # ### Trained under other skies
 #
-# What may come can be trained on. `lens-classifier-skies` started from the same weights. Its triplets have PSFs
-# of 0.15 to 0.32″, a quarter to twice the light, elliptical halos, any orientation, and clumps in half of the
-# sources (`srutils/lensing/skies.py`). We turn the same knobs on the same lenses.
+# Such changes can be trained on. `lens-classifier-skies` started from the weights of the first network. Its
+# triplets have PSFs of 0.15 to 0.32″, a quarter to twice the light, elliptical halos, any orientation, and
+# clumps in half of the sources (`srutils/lensing/skies.py`). We turn the same knobs on the same lenses.
 
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 4, figsize=(10.4, 3.2), sharey=True, layout="constrained")
@@ -817,12 +804,10 @@ for ax, (what, (label, trained)) in zip(axes, knobs.items(), strict=True):
     for judge, colour, name in (("doses", 5, "one sky"), ("skies", 2, "other skies")):
         runs = stored[judge][what]
         dose = [run["dose"] for run in runs]
-        ax.plot(
-            dose, [run["right"] / run["n"] for run in runs], "o-", color=plotting.COLOURS[colour], label=name
-        )
-    ax.plot(
-        dose, [run["confidence"] for run in runs], "s--", color=plotting.COLOURS[4], label="its confidence"
-    )
+        right = [run["right"] / run["n"] for run in runs]
+        ax.plot(dose, right, "o-", color=plotting.COLOURS[colour], label=f"right: {name}")
+    confidence = [run["confidence"] for run in runs]
+    ax.plot(dose, confidence, "s--", color=plotting.COLOURS[4], label="confidence: other skies")
     ax.axvline(trained, color="0.6", linestyle=":")
     ax.set_xlabel(label)
 axes[0].set(ylim=(0.2, 1.02), ylabel="share of answers, probability")
@@ -831,7 +816,7 @@ plotting.show(figure, alt="Right answers of both networks as one thing at a time
 
 # %% [markdown]
 # Now the confidence falls where answers get worse. So a judge may **decline**. Let both answer only where their
-# greatest probability is 0.9 at least; each line is of 180 lenses:
+# greatest probability is 0.9 at least. Each line but the last is of 180 lenses:
 
 # %%
 chosen_doses = (
@@ -856,23 +841,21 @@ print(
 )
 
 # %% [markdown]
-# On the survey that the first network knows (first line) it is the better one, with an AUC of 0.999 against 0.986:
-# not knowing the sky has a price. Where the sky changes, the new one holds. With a PSF half as wide again its AUC is
-# 0.96 instead of 0.72; with 2 % of the light in clumps, 0.97 instead of 0.85.
+# On the survey that the first network knows (first line), it has the better AUC, 0.999 against 0.986. Where it
+# fails, the new one does better: 0.960 against 0.725 with a PSF half as wide again.
 #
 # **That it declines matters more.** With a quarter of the light the first network is sure of all 180 lenses, and
-# wrong in 120. The new one is sure of 38, and right in all of them. At every point of the figure at least 94 in 100
-# of its sure answers are right: where an image does not tell, it says so.
+# wrong in 120. The new one is sure of 38, and right in all of them. At every point of the figure at least 94 in
+# 100 of its sure answers are right.
 #
-# But only along the knobs that were turned in training. On the **other survey**, with its fainter clumps and smaller
-# sources, it is still sure of 37 lenses of 150, and wrong in 17. Its training teaches it doubt about what it has met, not
-# about what nobody thought of.
+# But this holds only along the knobs that were turned in training. On the **other survey** it is still sure of
+# 37 lenses of 150, and wrong in 17.
 #
 # ## 13. The originals, or yours
 #
-# Where `SR_DATA` holds images of the DeepLense "Common Test I" in folders named by class (`srutils fetch
-# deeplense-classes`), this cell scores them; it takes a folder of yours, too. (The originals state no licence, so
-# we show no picture.) On the command line: `srutils evaluate lens-classifier --data FOLDER`.
+# If `SR_DATA` holds the DeepLense "Common Test I" in folders named by class (`srutils fetch deeplense-classes`),
+# this cell scores it; it takes a folder of yours, too. (The originals state no licence, so we show no picture.)
+# On the command line: `srutils evaluate lens-classifier --data FOLDER`.
 
 # %% tags=["nbval-ignore-output"]
 folder = lensing.find_classes()  # or "my_lenses", with folders no_substructure, subhalo, vortex inside
@@ -907,28 +890,28 @@ other = table.loc["another survey (telescope)"]
 assert other["AUC"] < 0.7 < other["confidence"]
 
 # %% [markdown]
-# Mind the interval. And originals are no untouched test: the replica's priors were fitted to a few dozen of them,
-# and these may be among them. (No network was trained on any.)
+# Mind the interval. And originals are no untouched test: the replica's priors were fitted to a few dozen of
+# them, and these may be among them. (No network was trained on any.)
 #
 # ## Recap
 #
 # - **Measure the signal first.** A smooth lens misfits subhalo and vortex images by chi^2 of hundreds to
-#   thousands. With lighter clumps it would be a few: too little for any network.
+#   thousands; with lighter clumps it would be a few, too little for any network.
 # - **Symmetries**: flips, quarter turns and whole-pixel shifts are true to physics *and* noise; turns by other
 #   angles smooth the noise.
-# - **An easy beginning**: noise turned up slowly, matched triplets, and a second output that says where the mass
-#   lies. How a network fares without them we have not measured here.
-# - **The score**: a macro AUC above 0.99 on every one of ten fresh test sets, and 98 of 100 answers right; errors
+# - **An easy beginning**: noise turned up slowly, matched triplets, and a second output for where the mass lies.
+#   We have not measured how a network fares without them.
+# - **The score**: a macro AUC above 0.99 on each of ten fresh test sets, and 98 of 100 answers right; errors
 #   mostly where the trace is faint.
 # - **No shortcut found**: without an image, all parameters together give chance; mirrored and quarter-turned
-#   lenses cost nothing that we could see.
+#   lenses cost nothing that we could see. Turning by 45° did.
 # - **It reacts mostly to the brighter half of an image**, in the four that we tried.
 # - **It failed** without warning on less light, a wider PSF, a clumpy source and another survey.
-# - **Trained under other skies** it bears the first three, and declines where they hide the answer. On another survey
-#   it is still wrong and sure.
+# - **Trained under other skies** it bears the first three, and declines where they hide the answer. On another
+#   survey it is still wrong and sure.
 #
-# Can a small network tell? On images like its training images, yes. Whether yours are such images, its
-# probabilities do not tell you. Compare exposure, PSF, sky and source before you ask it.
+# Can a small network tell? On images like its training images, yes. Its probabilities do not tell you whether
+# yours are such images. Compare exposure, PSF, sky and source before you ask it.
 
 # %% [markdown]
 # ## Exercises

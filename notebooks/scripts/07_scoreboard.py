@@ -169,8 +169,9 @@ plotting.show(figure, alt="Squared error and gradient error of all methods on th
 # bicubic's, are other interpolations.) On `telescope` the networks lie far ahead of every classical method,
 # on both axes at once: where so much is left to gain, there is hardly a trade-off.
 #
-# SRGAN's place on `telescope` is no measure of the adversary. It began from an earlier SRResNet, and this one has been
-# trained on since, for 24 minutes at x2 and 45 at x4, on the noise-free truth of lenses that were never shown twice.
+# On `telescope` the two networks are neighbours: SRGAN is this very SRResNet after 400 more steps, against an adversary.
+# They cost it a tenth of a decibel at x2 and about one at x4. The reference is the truth without noise, which has no
+# grain to imitate, and at x4 SRGAN's gradients are no closer to it.
 #
 # From here on we ask what can be concluded from such pictures.
 
@@ -444,7 +445,7 @@ display(Markdown(text))
 # Suppose that somebody finds the limit on HR pictures and uses it for enlarged ones. The second column says
 # how many *smooth* lenses would be announced as discoveries. Of Richardson–Lucy's pictures it is nearly all:
 # it has amplified noise into spots. **That is hallucination, from the classical method**, with the 60
-# iterations of lesson 02. Of SRResNet's it is none, of SRGAN's one, as of LR's: too few to tell these apart.
+# iterations of lesson 02. Of the networks' it is none, of LR's one: too few to tell these apart.
 #
 # So every kind of picture needs a limit of its own, from many smooth lenses enlarged in the same way. With
 # it, the networks' pictures show fewer of these vortices than LR does. But a limit that is the largest of 48
@@ -516,10 +517,10 @@ plotting.show(figure, alt="A corner of an empty sky: noise in LR, spots in what 
 # %% [markdown]
 # Nothing here is real but noise. Richardson–Lucy, which knows no negative light, gathers it into more than a
 # hundred "stars" a field. Boxes around real stars gain more than a quarter of a star, but those without stars
-# gain nearly as much: most of that is sky. In known units SRGAN finds almost none. SRResNet's sky is the smoothest of
-# all, and just because it scatters so little, fourteen faint peaks a field stand out by five times as much. Both
-# networks add a tenth to boxes with stars, and far less to empty ones. And once somebody has stretched the same sky,
-# SRGAN finds dozens of sources in it.
+# gain nearly as much: most of that is sky. The networks' skies are far smoother. Just because they scatter so little,
+# some faint peaks stand out by five times as much: fourteen a field in SRResNet's and nineteen in SRGAN's, and about
+# half a dozen in each once somebody has stretched the same sky. Both networks add a tenth to boxes with stars, and far
+# less to empty ones.
 #
 # So what a network makes of a picture depends on the units that it is fed. **Find and measure sources on
 # the image as it was taken**, and before you count them in an enlarged field, count them in an enlarged
@@ -729,14 +730,14 @@ plotting.show(figure, alt="PSNR against the PSF's width; SRResNet peaks at its o
 
 
 # %% [markdown]
-# Against the truth: the grey band holds the PSFs that the blind network was trained on. SRResNet's curve is a spike: 54.5 dB at its own
-# PSF (dotted), almost ten less where the PSF is a sixth wider or narrower, and below bicubic where it is sharp. The
-# blind one stays between 46 and 49 dB from 0.09 to 0.25″, and above bicubic at all eight. At SRResNet's own PSF it is
-# more than five decibels behind. How much of that is the price of not being told, and how much its short training
-# (900 steps more), we have not measured.
+# Against the truth: the grey band holds the PSFs that the blind network was trained on. SRResNet's curve is a spike:
+# 55.5 dB at its own PSF (dotted), ten less where the PSF is a sixth wider or narrower, and below bicubic where it is
+# sharp. The blind one stays between 46 and 49 dB from 0.09 to 0.25″, and above bicubic at all eight. At SRResNet's own
+# PSF it is more than six decibels behind. How much of that is the price of not being told, and how much its short
+# training (900 steps more), we have not measured.
 #
 # Against an observed image it is another matter. On the halved HR of `telescope` the blind network, too, is below
-# bicubic (printed). On the Hubble images it loses at most 1.4 dB to it, where SRResNet loses 2.6 to 12, and on the
+# bicubic (printed). On the Hubble images it loses at most 1.4 dB to it, where SRResNet loses 2.6 to 9, and on the
 # quasar it wins. Such a score counts the noise of the observed image as truth; bicubic keeps some of it, and a network
 # that has learned the noise-free truth keeps less.
 
@@ -814,8 +815,7 @@ display(Markdown(text))
 #   not: pixels share their errors, and bars come out too short.
 # - **Limits** belong to one kind of picture each. Under HR's limit Richardson–Lucy finds dark matter in nearly
 #   every smooth lens.
-# - **An empty sky** gets false stars: from Richardson–Lucy and SRResNet in both units that we tried, from SRGAN when
-#   the units are wrong.
+# - **An empty sky** gets false stars, from Richardson–Lucy and from both networks, in both units that we tried.
 # - **A network that is told one PSF knows one PSF.** Trained on many, it holds on many, and pays at home.
 # - **A judge or a network is good for images like its training images.** On others the judge saw dark matter
 #   in nearly every smooth lens, and on a Hubble image both networks drew a thin arc that it does not have.

@@ -1,12 +1,12 @@
 # %% [markdown]
 # # 08 · How sure may you be?
 #
-# Every lesson so far drew *one* picture. But LR comes from a telescope that blurs, and many pictures of
-# the sky give the same LR. An upscaler that shows one of them hides how much it has guessed.
+# Every lesson so far drew *one* picture. But the telescope blurs, and many pictures of the sky give the same LR.
+# An upscaler that shows one of them hides how much it has guessed.
 #
 # So let us draw **all the pictures that fit**, each as often as it is likely. Their mean is the best single
-# picture there is, and their spread is an error bar on every pixel. But a network can claim any error bar it
-# likes. Do they hold? On our lenses this can be tested, for here the exact answer is known.
+# picture (by squared error), and their spread is an error bar on every pixel. But a network can claim any error
+# bar it likes. Does it hold? On our lenses we can test this, for here the exact answer is known.
 
 # %% [markdown]
 # <!-- badges -->
@@ -100,11 +100,11 @@ plotting.show(
 )
 
 # %% [markdown]
-# On the left is what the small telescope recorded: 32 × 32 pixels, one for sixteen of HR, with photon noise.
-# Beside it are two pictures that give this LR, the mean of all of them, and the truth. Can you see a
-# difference? There is one. Move the slider: it leads through twelve pictures that fit. The right half shows
-# how each differs from the mean (red: brighter, blue: fainter), on a scale of one per cent of the brightest
-# pixel.
+# On the left is LR: 32 × 32 pixels, one for sixteen of HR, with photon noise. The two pictures beside it both fit
+# this LR.
+#
+# Can you see a difference? Move the slider through twelve such pictures. The right half shows how each differs
+# from the mean (red: brighter, blue: fainter), up to one per cent of the brightest pixel.
 
 # %% tags=["nbval-ignore-output"]
 cut = np.s_[24:104, 24:104, 0]
@@ -123,25 +123,24 @@ for sr in exact.images[:12]:
 plotting.knob(frames, [f"picture {k + 1} of 12, and its difference from the mean" for k in range(12)])
 
 # %% [markdown]
-# The arcs shift a little, and become wider and narrower. The differences come in long red and blue strips along
-# the arc, never pixel by pixel. This is how far LR leaves the lens open.
+# The arcs shift a little, and become wider and narrower. This is how far LR leaves the lens open.
 #
 # ## 1. The exact answer
 #
-# How were these drawn? By lesson 07's forward model. A smooth lens of the `telescope` track is thirteen
-# numbers: Einstein radius, shear, ellipticity, and so on. (The source's brightness follows, since HR's
-# brightest pixel is 1 by definition.) For any thirteen numbers we can compute what LR should be, and how
-# likely the photons that were counted are. With the simulator's own prior that gives the **posterior**: the
-# probability of every lens, given LR. `srutils.lensing.posterior` draws from it in three steps.
+# These pictures come from lesson 07's forward model. A smooth lens of the `telescope` track is thirteen numbers:
+# Einstein radius, shear, ellipticity, and so on. (The source's brightness follows, since HR's brightest pixel is
+# 1.) For any thirteen numbers we can compute how likely the counted photons are. With the simulator's own prior
+# that gives the **posterior**: the probability of every lens, given LR. `srutils.lensing.posterior` draws from it
+# in three steps.
 #
-# 1. **Fit.** Find the most likely lens. (The fit starts from the truth. It is about *what fits*, not about
-#    how to find it. If a second, quite different lens fitted LR as well, we should miss it.)
-# 2. **Approximate.** Near its peak the posterior is nearly a bell. The slopes of the model give its widths
-#    (Laplace's approximation). Draw lenses from a bell that is somewhat wider and has longer tails.
+# 1. **Fit.** Find the most likely lens. The fit starts from the truth, since we ask *what fits*, not how to find
+#    it. A second, quite different lens that fitted as well would be missed.
+# 2. **Approximate.** Near its peak the posterior is nearly a bell, and the slopes of the model give its widths
+#    (Laplace's approximation). Draw lenses from a somewhat wider bell.
 # 3. **Weigh.** A draw that is likelier than the bell says counts more, another one less: its weight is
-#    *posterior / bell*. This is called **importance sampling**.
+#    *posterior / bell*. This is **importance sampling**.
 #
-# Here are steps 2 and 3 for a posterior of one number, which is not a bell at all.
+# Here are steps 2 and 3 for one number, whose posterior is no bell.
 
 # %%
 rng = np.random.default_rng(1)
@@ -174,12 +173,13 @@ ax.legend(loc="upper right")
 plotting.show(figure, alt="A skewed curve, a bell, and draws from the bell as weighted sticks.", svg=True)
 
 # %% [markdown]
-# Draws below zero, where the posterior has nothing, get no weight. Draws in its long tail, where the bell
-# sends few, get much. The price: weighted draws are worth less than their number. The **effective sample size**
-# says how much: $1 / \sum w^2$, for weights whose sum is 1. If it is small, the bell was a bad one, and the result
-# should not be believed. If it is large, that proves less: it knows only the draws that were made. This bell falls
-# faster than the posterior's tail, so a draw from far out would come rarely and outweigh all others. For lenses we
-# therefore take a bell with longer tails, and draw a second round around what the first has found. Now the lens.
+# Draws below zero get no weight. Those in the long tail, where the bell sends few, get much. So weighted draws
+# are worth less than their number. The **effective sample size** says how much: $1 / \sum w^2$, for weights whose
+# sum is 1.
+#
+# If it is small, do not believe the result. A large one proves less: it knows only the draws that were made. This
+# bell falls faster than the posterior's tail, so a draw from far out would come rarely and outweigh all others.
+# For lenses we take a bell with longer tails, and draw a second round around what the first has found.
 
 # %% tags=["nbval-ignore-output"]
 chi2 = posterior.observe_again(exact.images, lr)
@@ -198,27 +198,27 @@ assert metrics.psnr(exact.mean, truth) > 54
 
 
 # %% [markdown]
-# Someone who knows the physics knows this lens very well: its Einstein radius to a fraction of a hundredth of
-# an arcsec, and its picture to far above 50 dB, from 32 × 32 pixels with noise. **That is the ceiling.** (The
-# last line but one is the check that every fit must pass: observed again, each sample must give LR up to photon
-# noise, so the mean square should be about 1.)
+# With the physics, the picture of this lens is known to far above 50 dB. **That is the ceiling.** Every fit must
+# pass the check on the misfit: observed again, each sample must give LR up to photon noise, so the misfit should
+# be about 1.
 #
-# Is this reference right? Section 5 compares it with a Markov chain (emcee, Foreman-Mackey et al. 2013) for three
-# lenses, and puts it to a test. *Exact* means: for the one peak that was found, and up to the number of draws.
-# And it works only where a formula knows all that can be there. For galaxies,
-# cats and clumpy sources there is none. There we must learn from examples what fits.
+# Is this reference right? Section 5 tests it, and compares it with a Markov chain (emcee, Foreman-Mackey et al.
+# 2013) for three lenses. *Exact* means: for the one peak that was found, and up to the number of draws. And it
+# works only where a formula knows all that can be there. For galaxies, cats and clumpy sources there is none:
+# there we must learn from examples what fits.
 #
 # ## 2. Flow matching, from nothing
 #
-# We want a machine that turns random noise into pictures, each as often as it is likely. The simplest one
-# that works was found in 2022 by three groups (Lipman et al. 2023 is one). Take a picture $x_1$ from the
-# training set and noise $x_0$, and draw the straight line between them, $x_t = (1 - t)\,x_0 + t\,x_1$. At
-# every point of the way, teach a network the **velocity** $x_1 - x_0$, by nothing but the mean squared error.
-# That is all. `carry`, below, then follows the velocity in small steps (the midpoint rule): half a step with the
-# velocity here, then the whole step with the velocity found there.
+# We want to turn random noise into pictures, each as often as it is likely. A simple way is flow matching (Lipman
+# et al. 2023). Take a picture $x_1$ from the training set and noise $x_0$, and draw the straight line between
+# them, $x_t = (1 - t)\,x_0 + t\,x_1$. At every point of the way, teach a network the **velocity** $x_1 - x_0$, by
+# the mean squared error.
 #
-# Our first pictures have two pixels, so that each is a point in the plane. All pictures of this world lie on
-# a ring, three of four on its upper half. LR is the first pixel, with noise.
+# To draw, `carry` (below) follows the velocity in small steps by the midpoint rule: half a step with the velocity
+# here, then the whole step with the velocity found there.
+#
+# Our first pictures have two pixels, so each is a point in the plane. All lie on a ring, three of four on its
+# upper half. LR is the first pixel, with noise.
 
 # %%
 def pictures(n):
@@ -242,8 +242,7 @@ class TwoPixels(nn.Module):
 
 
 # %% [markdown]
-# Here is the whole of flow matching: how to learn, and how to draw. We use these two functions, as they are,
-# for points and for lenses.
+# Here is the whole of flow matching, for points and for lenses: how to learn, and how to draw.
 
 # %%
 def learn(velocity, draw, steps, rate=2e-3):
@@ -307,15 +306,17 @@ plotting.show(
 
 
 # %% [markdown]
-# **Left**: the lessons. Grey dots are noise, blue ones pictures, each line one lesson. The lines cross, so at
-# a crossing the network is taught two velocities at once, and the mean squared error makes it answer with
-# their **mean**. **Middle**: what comes of it. Ways that follow the mean velocity cannot cross. At first they
-# run towards the mean of all pictures, inside the ring, and they turn to a place of their own late.
-# **Right**: they arrive on the ring, and in about the right proportions. That is the theorem: the *mean*
-# velocity at each point carries the noise to the distribution of the pictures (Lipman et al. 2023). It is
-# exact for the true mean; our small network leaves some points beside the ring.
+# **Left**: the lessons. Grey dots are noise, blue ones pictures. Where lines cross at the same time $t$, the
+# network is taught two velocities, and the mean squared error makes it answer with their **mean**.
 #
-# Now we give LR to the network, and nothing else changes. What fits the LR 0.3?
+# **Middle**: what comes of it. At first the ways run towards the mean of all pictures, inside the ring. They turn
+# late, each to a place of its own.
+#
+# **Right**: they arrive on the ring, in about the right proportions. That is the theorem: the *mean* velocity
+# carries the noise to the distribution of the pictures (Lipman et al. 2023). It is exact for the true mean; our
+# small network leaves some points beside the ring.
+#
+# Now the network sees LR, too; nothing else changes. What fits the LR 0.3?
 
 # %%
 def seeing():
@@ -340,15 +341,14 @@ print(f"on the upper half: {upper:.0%} of the pictures that fit, 75% would be ri
 
 
 # %% [markdown]
-# Two kinds of pictures fit, and they come in about the right proportions. Their mean lies inside the ring,
-# **where no picture of this world is**. A network that is trained for the mean squared error answers with this
-# cross, and that is all it can say. An adversary would move it onto the ring, to one of the two places, and
-# never show the other. Neither says that there are two.
+# Two kinds of pictures fit. Their mean lies inside the ring, **where no picture of this world is**. A network
+# trained for the mean squared error answers with this cross. An adversary would move it onto the ring, to one of
+# the two places, and never show the other. Neither says that there are two.
 #
 # ## 3. The same loop on lenses
 #
-# Now lenses. For half a minute of training they must be small: pixels of 0.2″ instead of 0.05″, HR of 32 × 32
-# pixels and LR of 8 × 8. Then a ring is some three LR pixels wide, and much is left open.
+# For half a minute of training, lenses must be small: HR of 32 × 32 pixels of 0.2″ (instead of 0.05″), and LR of
+# 8 × 8. A ring is then some three LR pixels wide, and much is left open.
 
 # %%
 def coarse(pairs):
@@ -371,11 +371,12 @@ def turned_lenses(n=32):
 
 
 # %% [markdown]
-# The velocity of a picture depends on all of it, near and far: a ring must close. So the network is a
-# **U-Net** (Ronneberger et al. 2015): it works on pictures of several sizes, the smaller ones with more maps,
-# and on the way back up the larger ones are added again. It is built of lesson 05's residual blocks, with one
-# addition: the time $t$ scales and shifts the maps between the two convolutions, so that one network can do
-# one thing to noise and another to an almost finished picture.
+# The velocity of a picture depends on all of it: a ring must close. So the network is a **U-Net** (Ronneberger et
+# al. 2015). It works on pictures of several sizes, the smaller ones with more maps. On the way back up the larger
+# ones are added again.
+#
+# Its parts are lesson 05's residual blocks, with one addition: the time $t$ scales and shifts the maps between
+# the two convolutions. So noise and an almost finished picture can be treated differently.
 
 # %% tags=["saved-flow"]
 class Block(nn.Module):
@@ -439,8 +440,8 @@ class UNet(nn.Module):
 
 
 # %% [markdown]
-# (`hints` are maps of another network, for section 4.) LR is put beside the picture on its way, as one map
-# more. To see the time finely, the network is given sines and cosines of it.
+# (`hints` are maps of another network, for section 4.) LR is put beside the picture on its way, as one map more.
+# To see the time finely, the network is given sines and cosines of it.
 
 # %%
 class LensFlow(nn.Module):
@@ -486,12 +487,11 @@ plotting.show(figure, alt="Three coarse lenses: LR, three samples, their mean, t
 
 
 # %% [markdown]
-# Each row is a lens that the network has never seen. From LR, a handful of squares, it draws rings and arcs
-# that could be there, and no two are alike: knots of light move along the arc, and arcs get longer and
-# shorter. The mean keeps what all of them share. The spread (last column, on the same scale) says where LR
-# leaves it open. (The bright frame is the network's own fault: all lenses have it.)
+# Each row is a lens that the network has never seen. From a handful of squares it draws rings and arcs that could
+# be there, and no two are alike. The mean keeps what they share. The spread (last column, tripled) says where LR
+# leaves the lens open. (Its bright frame is the network's own fault: all lenses have it.)
 #
-# Which of them comes closest to the truth?
+# Which of these pictures comes closest to the truth?
 
 # %% tags=["nbval-ignore-output"]
 def error(images):
@@ -511,17 +511,18 @@ for name, images in candidates.items():
     print(f"{name:10} {error(images) / error(candidates['mean of 16']):5.2f}")
 
 # %% [markdown]
-# A sample has about **twice** the error of the mean, which is 3 dB. Nothing is wrong with it. Let $m$ be the
-# mean of all that fit. The truth is one of them, and so is the sample, and they know nothing of each other:
+# A sample has about **twice** the error of the mean, which is 3 dB. Nothing is wrong with it. Let $m$ be the mean
+# of all that fit. The truth and the sample are two of them, drawn independently:
 #
 # $$\overline{(\text{sample} - \text{truth})^2} = \overline{(\text{sample} - m)^2} +
 # \overline{(m - \text{truth})^2} = 2\,\overline{(m - \text{truth})^2} .$$
 #
-# If the samples are honest, both terms are equal: **the spread of the samples is the error of their mean**.
-# Lesson 05 used this for the price of realism; Blau and Michaeli (2018) proved that no realistic picture
-# need cost more. Here it becomes a promise that can be tested. A method whose samples cost *less* is too sure of
-# itself, or its mean is biased. (With a mean of only 16 samples the honest factor is 2 / (1 + 1/16) = 1.88. Ours
-# is clearly more: its samples spread too much, with grain in the sky, for half a minute of training is short.)
+# If the samples are honest, both terms of the sum are equal: **the spread of the samples is the error of their
+# mean**. This was lesson 05's price of realism; no realistic picture need cost more than that (Blau and Michaeli
+# 2018). Here it becomes a test. A method whose samples cost *less* is too sure of itself, or its mean is biased.
+#
+# With a mean of only 16 samples the honest factor is 2 / (1 + 1/16) = 1.88. Ours is clearly more: the samples
+# spread too much.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 assert 0.6 < above < 0.9 and 0.6 < upper < 0.9
@@ -534,22 +535,21 @@ assert costs["bicubic"] > 3 and 1.6 < costs["a sample"] < 2.8 and 1.05 < costs["
 # %% [markdown]
 # ## 4. The model that ships
 #
-# At full size, 32 × 32 pixels to 128 × 128, we need a larger network and an hour. `posterior-telescope-x4` does
+# At full size, 128 × 128 pixels, we need a larger network and two hours on a CPU. `posterior-telescope-x4` does
 # not begin from nothing:
 #
-# 1. **SRResNet** enlarges LR, as it is.
-# 2. A first U-Net **guesses** what SRResNet misses: for every pixel a mean and a width. It is also shown how
-#    far SRResNet's picture, looked at again by LR's telescope, is from LR. This misfit shows where it is wrong.
-# 3. A second U-Net is the **flow**. It carries noise to what is really missing, in units of the guessed
-#    widths. So it need not learn how wide the error bars are, only what pixels have in common. (It starts from a
-#    formula: if noise and target were independent normal numbers, the mean velocity would be
+# 1. **SRResNet**, as it is, enlarges LR.
+# 2. A first U-Net **guesses** what SRResNet misses: for every pixel a mean and a width. It is also shown how far
+#    SRResNet's picture, looked at again by LR's telescope, is from LR.
+# 3. A second U-Net is the **flow**. It carries noise to what is still missing, in units of the guessed widths. So
+#    it need not learn how wide the error bars are, only what pixels have in common. (It starts from a formula: if
+#    noise and target were independent normal numbers, the mean velocity would be
 #    $(2t - 1)\,x / (t^2 + (1 - t)^2)$. Only the rest is learnt.)
 #
-# Two things are done at the end. Each sample sees LR turned or mirrored in another way. Errors that depend on the
-# orientation average out in the mean, and make the samples differ a little more. So all widths are multiplied by
-# one factor below 1, found on validation lenses.
+# At the end each sample sees LR turned or mirrored in another way, which makes the mean better, and the samples
+# differ a little more. So all widths are multiplied by one factor below 1, found on validation lenses.
 #
-# The next two cells hold the code. You may skip them at first reading.
+# You may skip the code in the next two cells at first reading.
 
 # %% tags=["saved-flow"]
 class Guess(nn.Module):
@@ -625,9 +625,9 @@ class Posterior(Guess):
 
 
 # %% [markdown]
-# You know `forward` and the last loss already: they are `carry`, in four steps, and `learn`. The shipped file
-# holds all of it, with a second input for the noise, so that one seed gives one picture. `Upscaler.sample` calls it as
-# often as you like. Beside it stand lesson 05's networks, and section 1's exact answer for the same lenses.
+# You know `forward` and the last loss already: they are `carry` and `learn`. The shipped file takes four steps.
+# The noise is its second input, so one seed gives one picture. Beside its samples stand lesson 05's networks, and
+# section 1's exact answer for the same lenses.
 
 # %%
 shipped = Upscaler.load("posterior-telescope-x4")
@@ -664,18 +664,16 @@ plotting.show(
 )
 
 # %% [markdown]
-# The exact samples of single lenses cost more or less than 3 dB: the rule is for the mean over many. Five lenses
-# are too few to judge the model by it; section 5 asks 300.
+# The 3 dB are a mean over many lenses; exact samples of single ones cost more or less. Five lenses are too few
+# for a judgement; section 5 asks 300.
 #
 # Above, blue is too dark and red too bright. SRResNet and SRGAN err on the arcs, and nothing in their pictures
-# says so. A sample errs there, too. On average the mean of 16 comes a little closer to the truth than SRResNet. There
-# are many possible reasons, and we have not separated them: it was trained on smooth lenses only, it averages turned
-# views, and it reads LR's misfit.
+# says so. On average the mean of 16 comes a little closer to the truth than SRResNet. We have not separated the
+# possible reasons: the model saw smooth lenses only, averages turned views, and reads LR's misfit.
 #
-# Below, compare within each pair. **The spread shows where the mean is wrong**, and about how much. That is
-# what no other method of this course could say. Then compare the pairs: the exact spread is less
-# than half as wide. The network's error bars may hold, and still be far wider than LR allows, because it does not
-# know all of the physics. *Honest* and *sharp* are two things, and one needs both.
+# Below, compare within each pair. **The spread shows where the mean is wrong**, roughly, and about how much. Then
+# compare the pairs: the exact spread is less than half as wide. Error bars may hold, and still be far wider than
+# LR allows. *Honest* and *sharp* are two things, and one needs both.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 scores = {name: metrics.psnr(np.stack(images), lenses.truth).mean() for name, images in shown.items()}
@@ -690,8 +688,8 @@ assert np.abs(again - samples[0]).max() < 1e-4, "a seed repeats its picture"
 #
 # An error bar is a promise about many lenses. If the truth is one of the pictures that fit, as any sample is,
 # then among 16 samples of a pixel it is as likely to come out lowest as third or highest. So its **rank**, the
-# number of samples below it, takes each of the values 0 to 16 equally often. Draw a histogram of many ranks,
-# and its shape tells what is wrong. First with numbers, to which we do wrong on purpose.
+# number of samples below it, takes each of the values 0 to 16 equally often. A histogram of many ranks shows what
+# is wrong. First with numbers, and mistakes made on purpose.
 
 # %%
 def rank(drawn, truth):
@@ -722,25 +720,23 @@ share = [float(((drawn.mean(0) - small_hr).abs() < k * drawn.std(0))[ring].float
 print(f"our flow: {share[0]:.0%} of ring pixels within one standard deviation, {share[1]:.0%} within two")
 
 # %% [markdown]
-# Level is right. A **bowl**: the truth lies too often outside all samples, and the error bars are too small. A
-# **hill**: they are too large. A **slope**: the samples are biased. Our flow of half a minute has a hill, and too
-# many pixels lie within one standard deviation. It is too shy, because it has not learned yet how
-# much LR tells. That is the better one of the two mistakes. (Its last bar stands out as well: in some pixels all 16
-# samples are fainter than the truth.)
+# Level is right. A **bowl**: the truth lies too often outside all samples, so the error bars are too small. A
+# **hill**: they are too large. A **slope**: the samples are biased.
 #
-# Counting the share within one and two standard deviations, or in any other interval, is called **coverage**.
-# For a bell, 68 and 95 % are right. Where mean and deviation come from 16 samples only, as in the line above,
-# honest samples give 65 and 93 %, since these two are uncertain themselves. (The stored figures below allow
-# for that: 68 and 95 % are right there.)
+# Our flow of half a minute has a hill: it is too shy. (Its last bar stands out: in some pixels all 16 samples are
+# fainter than the truth.)
 #
-# Each pixel may be covered and the picture still be wrong as a whole,
-# for instance if all pixels err together. So ask for more than pixels: the flux of the lens, the radius of
-# its ring. And for the whole picture there is **TARP** (Lemos et al. 2023). Choose a reference picture (ours is
-# SRResNet's, with a little noise). Count how many samples lie closer to it than the truth does. For honest samples
-# each count from 0 to 16 is equally likely.
+# The share within one or two standard deviations is called **coverage**. For a bell, 68 and 95 % are right. In
+# the printed line above, mean and deviation come from 16 samples only, and so honest samples give 65 and 93 %.
+# (The stored figures below allow for this.)
 #
-# Now the shipped model, on lenses that it has never seen. (This takes longer than a lesson, so it was done
-# once; `python -m tools.experiments.posterior_calibration` repeats it.)
+# Each pixel may be covered and the picture still be wrong as a whole, if all pixels err together. So look at the
+# flux of the lens and the radius of its ring, too. For the whole picture there is **TARP** (Lemos et al. 2023).
+# Choose a reference picture (ours is SRResNet's, with a little noise), and count how many samples lie closer to
+# it than the truth does. For honest samples each count from 0 to 16 is equally likely.
+#
+# Now the shipped model, on lenses that it has never seen. This takes long, so it was done once;
+# `python -m tools.experiments.posterior_calibration` repeats it.
 
 # %% tags=["nbval-ignore-output"]
 stored = course.experiment("posterior_calibration")
@@ -773,10 +769,12 @@ axes[4].legend(fontsize=7)
 plotting.show(figure, alt="Rank histograms of pixels, flux, ring radius, and coverage curves.", svg=True)
 
 # %% [markdown]
-# Ranks of the truth, low on the left, high on the right: three panels of the shipped model, and a grey one of the
-# exact posterior, for one of its thirteen numbers. Grey bands show what chance does to so many lenses: about one bar
-# in twenty leaves them. (Pixels of one lens go together, so they have none.) In the last panel a curve on the dotted
-# line keeps its promises; below it, more was promised than holds.
+# Three panels rank the truth among samples of the shipped model, the grey one among those of the exact posterior.
+# Grey bands show what chance does to so many lenses: about one bar in twenty leaves them. (Pixels of one lens go
+# together, so they have no band.)
+#
+# In the last panel a curve on the dotted line keeps its promises; below it, more was promised than holds. For
+# TARP, which counts from the lowest rank up, any distance from the line is a fault.
 
 # %%
 print(f"{stored['n']} lenses, {n} samples of each; {stored['exact']['n']} lenses for the exact posterior")
@@ -810,37 +808,35 @@ for name, places in stored["exact"]["ranks"].items():
 
 
 # %% [markdown]
-# First the reference of section 1. The truth of its thirteen numbers lies among the samples about as it should:
-# the largest departure is that of `source_y`, in the lower half for 36 lenses of 100. Chance does as much seven
-# times in a thousand, and we looked at 26 numbers. On three lenses Markov chains agree with it to about a quarter of
-# a standard deviation.
+# First the reference of section 1: the truth of its thirteen numbers lies among the samples about as it should.
+# The largest departure is that of `source_y`, in the lower half for 36 lenses of 100. Chance does as much seven
+# times in a thousand, and we looked at 26 numbers. On three lenses the means of Markov chains agree with it to
+# about a quarter of a standard deviation.
 #
-# Now the model. Ring radius and flux: no clear fault shows with 300 lenses. Pixel by pixel the error bars **nearly**
-# hold: the truth lies outside all 16 samples in 13.2 % of the ring's pixels, where 11.8 % would be right. The price
-# of a sample is a stricter test, since a mean square does not forgive a few large errors as a count of pixels does:
-# it is lower than that of honest samples. TARP is the strictest, and **the model fails it** at both ends: for 40
-# lenses of 300 all samples lie closer to SRResNet's picture than the truth does, and for 120 none does, where 18
-# would be right. (The model was built on an earlier SRResNet; the one that TARP measures from has been trained on
-# since.) Small faults of thousands of pixels add up; TARP does not say which. So say of *what* an error bar holds.
+# Now the model. Ring radius and flux: no clear fault shows with 300 lenses. Pixel by pixel the error bars
+# **nearly** hold: the truth lies outside all 16 samples in 13.2 % of the ring's pixels, where 11.8 % would be
+# right. The price of a sample is another test: it is lower than that of honest samples.
 #
-# The error bars are 2.4 times as wide as LR would allow. How much of that is physics that the network does not know,
-# and how much its training, two hours on a CPU, we have not measured. The recipe can go on from where it stopped.
+# TARP is the strictest test, and **the model fails it** at both ends: for 40 lenses of 300 all samples lie closer
+# to the reference than the truth does, and for 120 none does, where 18 each would be right. (The model was built
+# on an earlier SRResNet than the one that TARP measures from.) So say of *what* an error bar holds.
 #
-# The last line is a warning. `srutils upscale --ensemble` turns and mirrors LR, and gives the spread of eight
-# answers. It is often taken for an error bar. It says how much a network disagrees with itself, and what all
-# eight get wrong it cannot show.
+# The error bars are 2.4 times as wide as LR would allow. How much of that is physics that the network does not
+# know, and how much its two hours of training, we have not measured.
+#
+# A warning: the spread of eight turned views (`srutils upscale --ensemble`) is often taken for an error bar. What
+# all eight get wrong it cannot show.
 
 # %% [markdown]
 # ## 6. Where they break
 #
-# Calibration is a promise about lenses **drawn like those of the training set**. Here are four LR images of
-# one lens: as before; with a star beside it; with a dark vortex in its halo; and with the telescope out of
-# focus, its PSF 1.5 times as wide. The model has met only the first kind.
+# Calibration is a promise about lenses **drawn like those of the training set**. Here are four LR images of one
+# lens: as before; with a star beside it; with a dark vortex in its halo; and with the telescope out of focus, its
+# PSF 1.5 times as wide. The model has met only the first kind.
 #
-# How would one notice, without the truth? Look at each sample again through LR's telescope. What fits must
-# give LR up to photon noise, so the misfit, squared and in units of the noise, must on average be that of the truth,
-# which is 1.
-# This is a **posterior predictive check**; section 1 had it, too.
+# How would one notice, without the truth? Look at each sample again through LR's telescope. If it fits, the
+# misfit must on average be that of the truth, which is 1. This is section 1's check, called a **posterior
+# predictive check**.
 
 # %%
 def through_telescope(hr, fwhm=lensing.PSF_FWHM[4]):
@@ -889,18 +885,19 @@ for row, label in zip(axes, ("of the brightest pixel", "photon noise"), strict=T
 plotting.show(figure, alt="For four LR: what the mean misses of the truth, and what is left of LR.")
 
 # %% [markdown]
-# Upper row: the mean minus the truth (red: too bright, blue: too dark). Lower row: what remains of LR when the mean is looked at again,
-# which is all that an astronomer can see. (Compare with *as before*: the pixels of one lens err together, so for a
-# single lens the share may lie far from the 93 % of many.)
+# Upper row: where the mean is too bright (red) or too dark (blue). Lower row: what remains of LR when the mean is
+# looked at again, which is all that an astronomer can see. Compare the printed shares with that of *as before*,
+# not with the 93 % of many lenses: the pixels of one lens err together.
 #
-# - **A star**: the misfit is large and sits in one place. The model has never seen a star and cannot draw one. *Noticed.*
-# - **A vortex**: the error bars hold for fewer pixels than *as before*, and the misfit hardly moves. The
-#   network bends its arcs until they fit. *Hardly noticed.*
-# - **Out of focus**: most error bars fail, and LR fits as well as ever. A sharp lens with a large source looks
-#   just like a small source out of focus. *Not noticed.* Where a model can explain LR in another way, its misfit
-#   will not tell. Only more knowledge can: which sources are plausible, or what the PSF is.
+# - **A star**: the misfit is large and sits in one place. The model has never seen a star and gets it wrong.
+#   *Noticed.*
+# - **A vortex**: fewer pixels are covered than *as before*, and the misfit hardly moves. The network bends its
+#   arcs until they fit. *Hardly noticed.*
+# - **Out of focus**: most error bars fail, and LR fits nearly as well as before. A sharp lens with a large source
+#   looks much like a small source out of focus. *Not noticed.* Where a model can explain LR in another way, its
+#   misfit will not tell. Only more knowledge can: which sources are plausible, or what the PSF is.
 #
-# Does physics notice more? Section 1's samples can be only smooth lenses. Try them.
+# Does physics notice more? Section 1's samples are smooth lenses only.
 
 # %% tags=["nbval-ignore-output"]
 physics = {}
@@ -917,13 +914,14 @@ for name, (small, large) in odd.items():
     print(f"{name:13} within two deviations {held:4.0%} of the ring, misfit {physics[name]:.2f}")
 
 # %% [markdown]
-# For this lens it does. With the vortex the misfit of the rigid model is far above 1. (Its narrow error bars
-# are worth nothing then, and nobody would use them.) And out of focus it finds no lens of its prior at all.
-# These are three examples, not a law: other parameters may absorb a weaker vortex, or a PSF that is only
-# slightly wrong. But a rigid model **tends** to fail loudly, a flexible one quietly. So use both: the network
-# for lenses like those it has learned from, the rigid model to notice those that are not.
+# For this lens it does. With the vortex the misfit of the rigid model is far above 1. And out of focus it finds
+# no lens of its prior near the fit.
 #
-# How does the shipped model do on 24 lenses of each such kind? These figures are stored, too.
+# These are three examples, not a law: other parameters may absorb a weaker vortex, or a PSF that is only slightly
+# wrong. But here the rigid model failed loudly, the flexible one mostly quietly. So use both: the network for
+# lenses like those it has learned from, the rigid model to notice others.
+#
+# How does the shipped model do on 24 lenses of each of three unknown kinds?
 
 # %%
 print("lenses     number   within one   within two   misfit   of the truth")
@@ -933,18 +931,20 @@ for name, row in {"inside": stored, **stored["outside"]}.items():
 
 
 # %% [markdown]
-# A vortex costs some five per cent; for subhalos, one or two per cent of 24 lenses cannot be told from chance. Inside,
-# the misfit is 0.97 where the truth has 1.00: the samples follow a little of LR's noise. The last line, a PSF of 0.42″
-# where the model knows 0.36″, is the one to fear: the error bars fail for most pixels, and the misfit stays as it was,
-# though that of the truth does not. **Know your PSF.**
+# A vortex costs five to six percentage points of coverage. The one or two that subhalos cost cannot be told from
+# chance with 24 lenses. In the first line the misfit is 0.97 where the truth has 1.00: the samples follow a
+# little of LR's noise.
+#
+# The last line has a PSF of 0.42″ where the model knows 0.36″. There the error bars fail for most pixels, and the
+# misfit stays as it was, though that of the truth does not. **Know your PSF.**
 #
 # ### A repair, and its limit
 #
-# Error bars that are wrong by a factor can be mended: try them on lenses whose truth is known, and stretch
-# them until they hold. **Conformal prediction** does this with a guarantee (Angelopoulos and Bates 2023). We
-# mend our own flow. For each coarse lens, which factor would its error bars need, so that 95 % of its ring
-# pixels lie inside? Sort these factors. A new lens falls into each of the 31 gaps between them with
-# equal chance. So with probability 28/31, nine in ten, it needs no more than the 28th smallest.
+# **Conformal prediction** mends error bars with a guarantee (Angelopoulos and Bates 2023): try them on lenses
+# whose truth is known, and stretch them until they hold. We mend our own flow. For each of thirty coarse lenses,
+# which factor would its error bars need, so that 95 % of its ring pixels lie inside? Sort these factors. A new
+# lens falls into each of the 31 gaps, both ends included, with equal chance. So with probability 28/31, nine in
+# ten, it needs no more than the 28th factor.
 
 # %% tags=["nbval-ignore-output"]
 def needed(drawn, truth):
@@ -962,12 +962,12 @@ print(f"with a dusty mirror it is enough for {np.mean(dusty <= factor):.0%} of t
 
 # %% [markdown]
 # On lenses of the same kind the stretched bars held at least as often as promised; with thirty lenses, anything
-# from 80 to 100 % may be luck. Why a factor near 2, if our flow was too shy? Because we ask for more now: 95 % of
-# the pixels in *each* of nine lenses of ten, and some lenses are much worse than the average.
+# from 80 to 100 % may be luck. Why a factor near 2, if our flow was too shy? We ask for more now: 95 % of the
+# pixels in *each* of nine lenses of ten, and some lenses are much worse than the average.
 #
-# Look at the promise again, though. It is about nine lenses of ten **taken together**, not about this lens,
-# and it is for lenses drawn like the thirty. With a dusty mirror (we simply halve LR; a real one would change the
-# noise otherwise) it is void. **No repair that is made inside the distribution reaches outside it.**
+# The promise is about nine lenses of ten **taken together**, not about this lens, and only for lenses drawn like
+# the thirty. With a dusty mirror (we simply halve LR; a real one would change the noise otherwise) it is void.
+# **No repair that is made inside the distribution reaches outside it.**
 
 # %% jupyter={"source_hidden": true} tags=["check"]
 even = {name: counts / counts.mean() for name, counts in histograms.items()}
@@ -990,20 +990,21 @@ assert np.mean(inside[30:] <= factor) > 0.7 > np.mean(dusty <= factor)
 # srutils evaluate posterior-telescope-x4 --data telescope --scale 4 --n 200 --json
 # ```
 #
-# The first line trains it, in an hour on a CPU; `--from posterior-telescope-x4` goes on from the shipped file, as we
-# did for another hour. The second writes mean and standard deviation, and
-# every sample, as FITS extensions. The third says whether the error bars hold on fresh lenses.
+# The first line trains it, in an hour on a CPU; `--from posterior-telescope-x4` goes on from the shipped file, as
+# we did for another hour. The second writes mean, standard deviation and every sample, as FITS extensions. The
+# third says whether the error bars hold on fresh lenses.
 #
 # ## Recap
 #
 # - LR allows **many pictures**. Where physics is known, all of them can be weighed; elsewhere a flow learns to
 #   draw them.
 # - **Flow matching**: straight lines from noise to pictures, the mean velocity, nothing but a squared error.
-# - A **sample** looks like a picture and costs 3 dB on average. The **mean** is best and looks like none. Of honest
-#   samples the spread is the error of the mean.
-# - **Calibrated** means that all ranks are equally frequent, over many lenses. It does not mean sharp: compare widths, too.
+# - A **sample** looks like a picture and costs 3 dB on average. The **mean** is best and may look like none. If
+#   the samples are honest, their spread is the error of the mean.
+# - **Calibrated** means that all ranks are equally frequent, over many lenses. It does not mean sharp: compare
+#   widths, too.
 # - Outside the training set promises are void. The check on LR notices what nothing can explain, and misses what
-#   something else explains. In our examples a rigid model failed loudly, a flexible one quietly.
+#   something else explains. In our examples a rigid model failed loudly, a flexible one mostly quietly.
 
 # %% [markdown]
 # ## Exercises
@@ -1036,8 +1037,8 @@ exercises.check(8, 1, effective_size)
 
 # %% [markdown]
 # **2. How many samples make a mean?** The mean of $n$ samples is not yet the mean of all. Let `faithful` be
-# the mean squared error of the mean of all, and `spread` the variance (a square) of the samples about it. Write the mean
-# squared error of the mean of `n` samples, for any sampler whose mean is right, honest or not.
+# the mean squared error of the mean of all, and `spread` the variance (a square) of the samples about it.
+# Write the mean squared error of the mean of `n` samples, for any sampler whose mean is right, honest or not.
 #
 # <details><summary>Hint</summary>
 #

@@ -333,7 +333,7 @@ assert on["trained on spoiled"].sub(on["bicubic"]).min() > -0.05
 # %% [markdown]
 # ## 4. The same for real
 #
-# `real-photo-x4` is `srresnet-photo-x4`, trained on with spoiled pictures: elliptical blurs, often one more
+# `real-photo-x4` is an earlier `srresnet-photo-x4`, trained on with spoiled pictures: elliptical blurs, often one more
 # resize, stronger noise, up to two JPEG files (`srutils/degradations.py`); a quarter of LR is clean, and a
 # quarter is JPEG only. The steps and hours below count everything: the training on clean pictures, which it
 # starts from, and then a shorter one on spoiled pictures.
@@ -389,8 +389,8 @@ plotting.show(figure, alt="Gain over bicubic, and roughness, against JPEG qualit
 #
 # `srutils upscale` looks at the file and chooses by this table: `real-photo-x4` for a JPEG file of a quality
 # below 92 (the two change places between the measured 85 and 95) and for WebP with loss (where PSNR prefers it
-# by 0.09 dB, hardly a lead, and LPIPS the other one), `srresnet-photo-x4` for all others (on JPEG 95 flat areas
-# are then 1.6 times as rough as bicubic's). It says so in a line. It cannot see blur or noise in a PNG file:
+# by 0.05 dB, hardly a lead, and LPIPS the other one), `srresnet-photo-x4` for all others (on JPEG 95 flat areas
+# are then 1.7 times as rough as bicubic's). It says so in a line. It cannot see blur or noise in a PNG file:
 # name the model yourself there.
 
 # %% jupyter={"source_hidden": true} tags=["check"]
@@ -622,9 +622,9 @@ plotting.show(figure, alt="Set5 against minutes; Set5 against cost, ours and sev
 # does not say which *block* is better. One run each; why they stall, we have not looked into.
 #
 # **Right**: all seven are better than ours, and IMDN and LatticeNet are cheaper, too. HAT, with attention over
-# windows, takes thirty times our multiply-adds for 1.5 dB more. The networks differ from ours in design, in
+# windows, takes thirty times our multiply-adds for 1.4 dB more. The networks differ from ours in design, in
 # training pictures and in hours; this figure cannot say how much each is worth. (Ours is here the one that
-# ships. It was trained on another processor and by another schedule than on the left, so the two panels do not
+# ships. It was trained on two kinds of processor, and by another schedule than on the left, so the two panels do not
 # compare.)
 #
 # **More photographs, or more hours?** A smaller network (32 maps, 8 blocks, a fifth of the multiply-adds) was
@@ -657,8 +657,9 @@ plotting.show(figure, alt="PSNR against photographs at equal steps; PSNR against
 # **Left**: with as many steps, 545 photographs instead of 8 are worth 0.1 dB on the 23 for validation. On the five of
 # Set5, 32 look better than 545: one run each cannot tell such differences from chance. **Right**: sixteen times as
 # many steps are worth 0.7 dB, and 1.5 on Set5. So at this early stage steps count, and photographs hardly. (The hours
-# are of a core that had other work, too: equal steps took up to twice as long.) It does not go on for ever: the one
-# that ships got another 4,100 steps, of four patches each, and came out no better, so that it was not replaced.
+# are of a core that had other work, too: equal steps took up to twice as long.) It does not go on like this: after its
+# first 11,500 steps, the network that ships got 16,500 more, of sixteen patches each, and they lifted it on Set5 by
+# 0.1 dB.
 #
 # **Better questions.** BSRGAN and Real-ESRGAN kept ESRGAN's generator and changed mainly the training
 # pictures, as you did here. What not knowing costs them, we have not measured here: try them on your own.
@@ -679,7 +680,7 @@ assert set(field.index[field["cost"] < our_cost]) == {"IMDN", "LatticeNet"}
 # ## Recap
 #
 # - **A network sharpens what it has never seen.** Trained on clean pictures, it turns JPEG's ripples into
-#   cracks. At JPEG 40 its PSNR is below bicubic's, by 0.14 dB.
+#   cracks. At JPEG 40 its PSNR is below bicubic's, by 0.12 dB.
 # - **If you do not know the damage, draw it at random**, in random order, and keep some pictures clean.
 # - **Not knowing has a price** on clean pictures. The more LR tells about its own damage, the lower it is.
 # - **Without the truth** consistency cannot tell a repair from an invention, and sharpness rewards noise. A blind

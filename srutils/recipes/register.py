@@ -91,6 +91,7 @@ SKIES |= {"steps": 1800}
 PHOTO = {"track": "photo", "width": 64, "blocks": 10, "patch": 48, "tries": 2, "flat": (1, 4)}
 PHOTO |= {"loss": "l1", "rate": 4e-4, "steps": 12000}
 JOINT = {"scales": {2: 0.3, 3: 0.3, 4: 0.4}, **PHOTO}
+JOINT |= {"batch": 16, "patch": 32, "rate": 8e-4, "steps": 16500}
 SMALL = PHOTO | {"scale": 4, "width": 32, "blocks": 8, "patch": 32, "rate": 1e-3, "steps": 4800}
 REAL = PHOTO | {"scale": 4, "start": "srresnet-photo-x4", "spoiled": {"clean": 0.25, "jpeg": 0.25}}
 REAL |= {"patch": 32, "rate": 2e-4, "steps": 3000}
