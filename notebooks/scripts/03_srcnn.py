@@ -378,7 +378,7 @@ plotting.show(
 # once, and our network after four epochs is not even level with that. Against bicubic alone, we should have
 # praised the ReLUs for what a linear filter can do.
 #
-# The shipped network is better, with 27.07 dB against 26.47. This table cannot say how much of that lead is
+# The shipped network is better, with 27.14 dB against 26.47. This table cannot say how much of that lead is
 # due to the ReLUs, to the longer training, to more photographs or to the last step.
 #
 # ### What does one pixel see?
@@ -579,7 +579,7 @@ for name, of_layer in (("layer 1", of_first), ("layer 2", of_second)):
 # rim, where the layer sees zeros). Below, four maps of layer 2: brightest along contours and mostly dark
 # elsewhere, except map 30.
 #
-# On average over this picture the ReLUs switch off three values in four, then more than nine in ten. So the
+# On average over this picture the ReLUs switch off nearly four values in five, then more than nine in ten. So the
 # eye's rim is rebuilt by other weights than fur, which no linear filter can do.
 #
 # Are Dong's three names right, then? The first is: these *are* descriptions of patches. "Mapping" and
@@ -653,10 +653,10 @@ for name, card in cards.items():
 display(Markdown("\n".join(rows)))
 
 # %% [markdown]
-# The last column is the whole training, with the x3 run that x2 and x4 started from. In PSNR on Set5, ours
-# reach the published network at x2 and stay 0.03 and 0.05 dB below it at x3 and x4.
+# The last column is the whole training, for x2 and x4 with the x3 run that they started from; x3 has gone on
+# since. In PSNR on Set5, ours reach the published network at all three scales.
 #
-# How much a network adds depends on the pictures: at x3 it is 2.3 dB on Set5, but 1.6 dB on the eleven
+# How much a network adds depends on the pictures: at x3 it is 2.4 dB on Set5, but 1.7 dB on the eleven
 # others. The lens tracks differ even more (section 8).
 
 # %% jupyter={"source_hidden": true} tags=["check"]
