@@ -183,6 +183,12 @@ def interrupt_and_go_on(folder):
     print("all as without it")
 
 
+def test_a_run_may_follow_one_of_another_precision_in_the_same_process(tmp_path, unwritten):
+    folder = lens_folder(tmp_path / "lenses")
+    for precision in ("no", "bf16", "no"):
+        assert train(folder, precision=precision, steps=2)[0] == {"steps": 2}
+
+
 def test_a_finished_run_is_found_and_written_again(tmp_path, capsys):
     folder = lens_folder(tmp_path / "lenses")
     first, _ = train(folder)

@@ -32,7 +32,7 @@
 # - why a network trained on noisy targets can be closer to the truth than its targets, and when it is not;
 # - what an old method with a knob can do that a network without one cannot.
 #
-# **You will need** lesson 02 (how scores are measured), and about 40 minutes to read. The notebook runs in
+# **You will need** lesson 02 (how scores are measured), and about 45 minutes to read. The notebook runs in
 # about a minute and a half on two CPU cores, without a GPU.
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output", "set-up"]

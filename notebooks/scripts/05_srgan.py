@@ -32,7 +32,7 @@
 # - what each of our three losses does, and how to see that a game has failed;
 # - why an experiment needs a control, and a network a baseline.
 #
-# **You will need** lesson 03, and about an hour. Everything runs in a minute or two on two CPU cores.
+# **You will need** lesson 03, and about fifty minutes to read. Everything runs in a minute or two on two CPU cores.
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output", "set-up"]
 # Set-up: run this cell first. It is the same in JupyterLab, Colab, Kaggle and Binder, and it leaves the
@@ -931,7 +931,8 @@ display(Markdown(table))
 # The published rows are those of Ledig et al., Table 2 (luma, four pixels shaved, as ours; their SSIM is on
 # another scale and left out). Their networks had 16 blocks and learned from 350 thousand images of ImageNet. Their
 # SRGAN gave up 2.65 dB against their SRResNet, and people who rated the pictures still liked it better. (LPIPS
-# compares two pictures as a network sees them; lower is better.)
+# compares two pictures as a network sees them; lower is better.) Our SRGAN began from an earlier
+# `srresnet-photo-x4`, so the difference of our two rows is not the price of its game.
 #
 # For photographs the recipe takes LPIPS as the *content* loss. So SRGAN met its judge in training, and a low LPIPS
 # proves little by itself. Here are two figures that it never learned from, on photographs that neither network

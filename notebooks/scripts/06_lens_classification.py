@@ -904,7 +904,7 @@ assert other["AUC"] < 0.7 < other["confidence"]
 # - **The score**: a macro AUC above 0.99 on each of ten fresh test sets, and 98 of 100 answers right; errors
 #   mostly where the trace is faint.
 # - **No shortcut found**: without an image, all parameters together give chance; mirrored and quarter-turned
-#   lenses cost nothing that we could see. Turning by 45° did.
+#   lenses cost nothing that we could see. Turning by 45° did cost some AUC.
 # - **It reacts mostly to the brighter half of an image**, in the four that we tried.
 # - **It failed** without warning on less light, a wider PSF, a clumpy source and another survey.
 # - **Trained under other skies** it bears the first three, and declines where they hide the answer. On another

@@ -109,7 +109,7 @@ plotting.show(figure, alt="One lens as LR, by four methods, as HR, and the truth
 #
 # `srutils scoreboard` scores every upscaler on every test set that it fits; the lesson calls the same
 # function. Lenses are drawn fresh, from the test split that no model has seen. (Lesson 05 scored 60 lenses
-# and these are 24, so its figures differ by up to about a decibel; `bicubic-torch` is what it calls bicubic
+# and these are 24, so its figures differ by up to 1.3 dB; `bicubic-torch` is what it calls bicubic
 # on `deeplense`.) On `deeplense` the reference is the noisy HR image, as in the published figures. On
 # `telescope` it is the truth.
 #
@@ -142,13 +142,14 @@ LOOKS = {  # colour, and where the label stands beside the dot
 }
 LOOKS |= dict.fromkeys(("bilinear", "lanczos", "bicubic-torch"), (0, None))
 BESIDE = {("deeplense", "bicubic"): (18, -3), ("deeplense", "superrescnn"): (-30, -16)}  # where it is crowded
-BESIDE |= {("telescope", "bicubic"): (-46, -3)}
+BESIDE |= {("telescope", "bicubic"): (-46, -3), "srresnet-telescope-x2": (8, 2)}
+BESIDE |= {"srresnet-telescope-x4": (6, -10), "srgan-telescope-x4": (8, 2)}
 figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.6), sharey=True, layout="constrained")
 for ax, (data, scale) in zip(axes, (("deeplense", 2), ("telescope", 2), ("telescope", 4)), strict=True):
     for row in (r for r in rows if (r["data"], r["scale"]) == (data, scale)):
-        name = row["model"].removesuffix(f"-{data}-x{scale}")
+        name = row["model"].removesuffix(f"-x{scale}").replace(f"-{data}", "")
         colour, offset = LOOKS.get(name, (0, (6, 4)))
-        offset = BESIDE.get((data, name), offset)
+        offset = BESIDE.get(row["model"], BESIDE.get((data, name), offset))
         place = (row["mse"], row["gradient_error"])
         ax.loglog(*place, "o", color=plotting.COLOURS[colour], alpha=0.8)
         if offset:
@@ -156,7 +157,8 @@ for ax, (data, scale) in zip(axes, (("deeplense", 2), ("telescope", 2), ("telesc
     ax.set(title=f"{data} x{scale}", xlabel="mean squared error")
     ax.margins(x=0.25, y=0.1)
 axes[0].set_xticks([5e-5, 1e-4, 2e-4], ["5e-5", "1e-4", "2e-4"])
-axes[0].set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"])
+levels = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+axes[0].set_yticks(levels, [f"{level:g}" for level in levels])
 for ax in axes:
     ax.minorticks_off()
 axes[0].set_ylabel("gradient error")
@@ -165,13 +167,13 @@ plotting.show(figure, alt="Squared error and gradient error of all methods on th
 
 # %% [markdown]
 # The best corner is bottom left. On `deeplense` no method reaches it: SRResNet and SuperResCNN lie furthest
-# to the left, one dot on the other, SRGAN lies lowest, and one gains where the other loses. (The dots without a name, beside
-# bicubic's, are other interpolations.) On `telescope` the networks lie far ahead of every classical method,
-# on both axes at once: where so much is left to gain, there is hardly a trade-off.
+# to the left, one dot on the other, SRGAN lies lowest, and one gains where the other loses. (The dots without a
+# name, beside bicubic's, are other interpolations.) On `telescope` the networks lie far ahead of every classical
+# method, on both axes at once: where so much is left to gain, there is hardly a trade-off.
 #
-# On `telescope` the two networks are neighbours: SRGAN is this very SRResNet after 400 more steps, against an adversary.
-# They cost it a tenth of a decibel at x2 and about one at x4. The reference is the truth without noise, which has no
-# grain to imitate, and at x4 SRGAN's gradients are no closer to it.
+# On `telescope` SRResNet and SRGAN are neighbours: SRGAN is this very SRResNet after 400 more steps, against an
+# adversary. They cost it a tenth of a decibel at x2 and about one at x4. The reference is the truth without noise,
+# which has no grain to imitate, and at x4 SRGAN's gradients are no closer to it.
 #
 # From here on we ask what can be concluded from such pictures.
 
@@ -352,7 +354,7 @@ for what in ("radius", "shear"):
 # %% [markdown]
 # And the results themselves, whatever their bars? A ratio above 1 means that the picture measures worse than
 # the LR image that it was made from. For the radius all three intervals lie above 1; for the shear
-# Richardson–Lucy's does, and those of the networks begin at 0.9 and 1.0, so these lenses cannot tell. So the
+# Richardson–Lucy's does, and those of both networks begin at 0.9, so these lenses cannot tell. So the
 # sharp picture is not for measuring, if you have a forward model. It is for seeing what should be modelled.
 
 # %% [markdown]
@@ -685,9 +687,10 @@ print("HR of telescope, halved and restored:", ", ".join(f"{k} {v:.1f} dB" for k
 #
 # ### A network that is not told the PSF
 #
-# `srresnet-telescope-blind-x2` began with SRResNet's weights and went on with telescopes that differ: each lens of a
-# batch has its own PSF, 0.09 to 0.30″ wide, and its own exposure, a quarter to four times as long. Nobody tells it
-# which. We blur the truth of 24 fresh lenses by degrees, average 2 × 2 pixels and draw photons.
+# `srresnet-telescope-blind-x2` began with the weights of an earlier SRResNet and went on with telescopes that
+# differ: each lens of a batch has its own PSF, 0.09 to 0.30″ wide, and its own exposure, a quarter to four times
+# as long. Nobody tells it which. We blur the truth of 24 fresh lenses by degrees, average 2 × 2 pixels and draw
+# photons.
 
 # %%
 fresh = lensing.simulate("telescope", 24, scale=2, seed=29)
@@ -733,8 +736,8 @@ plotting.show(figure, alt="PSNR against the PSF's width; SRResNet peaks at its o
 # Against the truth: the grey band holds the PSFs that the blind network was trained on. SRResNet's curve is a spike:
 # 55.5 dB at its own PSF (dotted), ten less where the PSF is a sixth wider or narrower, and below bicubic where it is
 # sharp. The blind one stays between 46 and 49 dB from 0.09 to 0.25″, and above bicubic at all eight. At SRResNet's own
-# PSF it is more than six decibels behind. How much of that is the price of not being told, and how much its short
-# training (900 steps more), we have not measured.
+# PSF it is more than six decibels behind. How much of that is the price of not being told, how much its short
+# training (900 steps more), and how much the 9,000 steps that SRResNet has had since, we have not measured.
 #
 # Against an observed image it is another matter. On the halved HR of `telescope` the blind network, too, is below
 # bicubic (printed). On the Hubble images it loses at most 1.4 dB to it, where SRResNet loses 2.6 to 9, and on the

@@ -312,7 +312,7 @@ print(small_nets.round(2).to_string())
 # other one by 0.11. Part of this difference is **the price of not knowing**; part is that the second network
 # has never seen a clean LR, and learned for some seconds only.
 #
-# On JPEG 40 and on the random chain the first network is 0.16 and 0.18 dB *below bicubic*, because every crack
+# On JPEG 40 and on the random chain the first network is 0.13 and 0.15 dB *below bicubic*, because every crack
 # is an error. The second one is level with bicubic there: +0.02 and +0.03 dB. (One seed and three photographs:
 # do not trust the hundredths.) So small a network, after 250 steps, hardly gains anything on damaged pictures.
 # It only learns not to do harm.

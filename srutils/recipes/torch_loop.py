@@ -76,7 +76,9 @@ class Trainer:
     def __init__(self, run, precision, generator, rates, *, clip=0.1, discriminator=None, scales=False):
         import torch
         from accelerate import Accelerator, DistributedDataParallelKwargs
+        from accelerate.state import AcceleratorState
 
+        AcceleratorState._reset_state()  # a run before, in this process, may have had another precision
         device = run.settings.device or "auto"
         if device == "cuda" and not torch.cuda.is_available():
             raise ValueError("--device is cuda, and PyTorch finds no such GPU here")
