@@ -1,6 +1,7 @@
 """The README is short, and all that it shows was made by a lesson, by a card, or by a command that works."""
 
 import io
+import json
 import re
 import shlex
 
@@ -164,6 +165,13 @@ def test_pictures_are_compared_by_their_pixels():
     assert readme_pictures.differ(stream.getvalue(), picture) == 0
     assert readme_pictures.differ(stream.getvalue(), Image.new("RGB", (5, 4), (100, 100, 107))) == 7
     assert readme_pictures.differ(stream.getvalue(), Image.new("RGB", (4, 4))) == float("inf")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_srcnn_reaches_the_published_network_as_lesson_03_says(scale):
+    name = f"srcnn-photo-x{scale}"
+    card = json.loads((readme_models.MODELS / f"{name}.json").read_text(encoding="utf-8"))
+    assert card["metrics"]["Set5"]["psnr"] >= readme_models.PUBLISHED[name]
 
 
 def test_every_shipped_model_has_a_row():
